@@ -1,0 +1,87 @@
+# `make app` serves the demo and `make test` checks everything, both from nothing but Python 3.11 to 3.13.
+# `make help` lists the rest. Settings: PORT=7860, PYTHON=python3.11.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # steps build on one another, and the work inside them uses the cores already
+
+# OpenMP's threads sleep while they wait; spinning ones cost milliseconds a step on small machines.
+export OMP_WAIT_POLICY = PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+PORT ?= 7860
+SUPPORTED := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+BIN := .venv/bin
+SYNTIC := $(BIN)/python -m syntic
+# The variants of Table 4, in its order.
+VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
+
+.PHONY: help app test check format scenes pretrain features decoders table4 rebuild clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+app: .venv/installed ## install what is missing and serve the demo on PORT
+	GRADIO_SERVER_PORT=$(PORT) $(BIN)/python app.py
+
+test: check ## install what is missing and run every check and test
+	@scripts/system-packages browser java
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev ## style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed-dev ## put every file into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The environment. Each stamp is written last, so that an interrupted installation is taken up again.
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "SynTIC needs Python 3.11, 3.12 or 3.13 with its venv module" \
+		"(Debian and Ubuntu: apt-get install python3-venv), but none was found."; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "SynTIC needs Python 3.11, 3.12 or 3.13 with its venv module," \
+		"but $(PYTHON) is $$($(PYTHON) --version 2>&1)."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt | .venv/bin/pip
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@
+
+# The embedded world, from sprites to the table. Every step resumes where it was stopped.
+scenes: .venv/installed ## emoji world: sprites, pictures, captions, boxes
+	@scripts/system-packages npm emoji-font
+	$(SYNTIC) emoji sprites
+	$(SYNTIC) emoji scenes
+
+pretrain: .venv/installed ## emoji world: the frozen CLIP, detector and generator (hours)
+	$(SYNTIC) emoji pretrain clip
+	$(SYNTIC) emoji pretrain detector
+	$(SYNTIC) emoji pretrain generator
+
+features: .venv/installed ## synthetic pictures of the corpus -> features and tags
+	$(SYNTIC) synthesize everyday assets/emoji/features/everyday
+
+decoders: .venv/installed ## train the eight variants of Table 4
+	for variant in $(VARIANTS); do $(SYNTIC) train runs/emoji/$$variant.toml || exit 1; done
+
+table4: .venv/installed ## evaluate them beside the paper's numbers
+	@scripts/system-packages java
+	$(SYNTIC) experiment table4
+
+rebuild: scenes pretrain features decoders table4 ## all five, in that order
+
+clean: ## remove caches
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build/lib *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove caches and the environment
+	rm -rf .venv

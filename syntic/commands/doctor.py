@@ -1,0 +1,177 @@
+"""`doctor`: what is there, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SynticError
+from ..profiles import Profile
+from .options import add_json, add_profile, describe, open_profile, print_json
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for.
+
+    Attributes:
+        name: what.
+        found: whether it is there and can be used.
+        detail: what was found, or what to do.
+        needed: whether captioning is impossible without it.
+    """
+
+    name: str
+    found: bool
+    detail: str
+    needed: bool = False
+
+
+def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Add the options of `doctor`."""
+    describe(
+        parser,
+        "Look for models, corpora, features, decoders and programs. Ends with status 0 if pictures can be\n"
+        "captioned with this profile, else 1.",
+        "python -m syntic doctor --profile paper",
+    )
+    add_json(parser)
+    add_profile(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything and print one line each."""
+    profile = open_profile(args)
+    checks = [*_check_models(profile), *_check_data(profile), *_check_tools()]
+    able = all(check.found for check in checks if check.needed) and _has_decoder(profile)
+    if args.json:
+        print_json({"profile": profile.name, "can_caption": able, "checks": checks})
+    else:
+        for check in checks:
+            print(f"{'ok     ' if check.found else 'MISSING'}  {check.name}: {check.detail}")
+        print(f"Profile {profile.name} {'can' if able else 'cannot'} caption pictures.")
+    return 0 if able else 1
+
+
+def _check_models(profile: Profile) -> list[Check]:
+    models = {
+        "text-to-image model": (profile.generator.model, "generator", False),
+        "CLIP": (profile.encoder.model, "clip", True),
+        "detector": (profile.detector.model, "detector", True),
+    }
+    return [_check_model(what, name, part, needed) for what, (name, part, needed) in models.items()]
+
+
+def _check_model(what: str, name: str, part: str, needed: bool) -> Check:
+    """Look for weights in a folder, or in the hub's cache for a hub name; nothing is downloaded."""
+    folder = Path(name.removeprefix("local-dir:"))
+    if folder.is_absolute() or name.startswith("local-dir:"):
+        weights = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
+        if weights:
+            size = sum(path.stat().st_size for path in weights) / 2**20
+            return Check(what, True, f"{folder} ({size:.0f} MiB)", needed)
+        return Check(
+            what, False, f"train it with `python -m syntic emoji pretrain {part}` ({folder})", needed
+        )
+    if "/" not in name:
+        return Check(what, True, f"{name} by open_clip, which downloads its weights on first use", needed)
+    from huggingface_hub import try_to_load_from_cache
+
+    files = ("config.json", "model_index.json")
+    cached = any(isinstance(try_to_load_from_cache(name, file), str) for file in files)
+    if cached:
+        return Check(what, True, f"{name} in the hub's cache", needed)
+    advice = f"{name} is downloaded on first use; offline, point the profile at a local folder"
+    return Check(what, False, advice, needed)
+
+
+def _check_data(profile: Profile) -> list[Check]:
+    from ..data import FeatureStore, TestSet, read_captions
+
+    checks = []
+    for name, corpus in profile.corpora.items():
+        checks.append(_try(f"corpus {name}", lambda c=corpus: f"{len(read_captions(c.captions)):,} captions"))
+        checks.append(
+            _try(
+                f"features of {name}",
+                lambda c=corpus: f"{len(FeatureStore.open(c.features)):,} captions in {c.features}",
+                f"`python -m syntic synthesize {name}`",
+            )
+        )
+        checks.append(_check_decoders(profile, name))
+    for name, folder in profile.test_sets.items():
+        checks.append(_try(f"test set {name}", lambda f=folder: f"{len(TestSet.open(f))} pictures"))
+    return checks
+
+
+def _check_decoders(profile: Profile, corpus: str) -> Check:
+    from ..method import VARIANTS
+
+    folder = profile.corpus(corpus).decoders
+    missing = [variant.name for variant in VARIANTS if not _is_decoder(folder / variant.name, profile.name)]
+    what = f"decoders of {corpus}"
+    if not missing:
+        return Check(what, True, f"all {len(VARIANTS)} variants in {folder}")
+    advice = f"{', '.join(missing)}: `python -m syntic train --corpus {corpus} --variant {missing[0]}`"
+    return Check(what, False, advice)
+
+
+def _has_decoder(profile: Profile) -> bool:
+    """Say whether any corpus has the default variant's decoder and the features it projects onto."""
+    from ..data import FeatureStore
+
+    for corpus in profile.corpora.values():
+        if _is_decoder(corpus.decoders / "syntic", profile.name):
+            try:
+                FeatureStore.open(corpus.features)
+            except SynticError:
+                continue
+            return True
+    return False
+
+
+def _is_decoder(path: Path, profile_name: str) -> bool:
+    try:
+        sidecar = json.loads((path.parent / f"{path.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return sidecar.get("profile") == profile_name and (path.parent / f"{path.name}.safetensors").is_file()
+
+
+def _check_tools() -> list[Check]:
+    import torch
+
+    from ..evaluation.metrics import java_available
+    from ..runtime import describe_threads
+
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, the CPU is used"
+    return [
+        Check(
+            "Java",
+            java_available(),
+            "for METEOR and the tokenizer of the metrics"
+            if java_available()
+            else "needed for METEOR; on Debian `apt-get install default-jre-headless`",
+        ),
+        Check(
+            "Chromium",
+            browser is not None,
+            browser or "needed for the browser tests alone; on Debian `apt-get install chromium`",
+        ),
+        Check("CUDA", True, cuda),
+        Check("threads", True, describe_threads()),
+    ]
+
+
+def _try(name: str, look: object, advice: str = "") -> Check:
+    assert callable(look)
+    try:
+        return Check(name, True, str(look()))
+    except SynticError as error:
+        return Check(name, False, f"{error.detail}{' Make it with ' + advice + '.' if advice else ''}")

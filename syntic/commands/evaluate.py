@@ -1,0 +1,91 @@
+"""`evaluate`: a system's captions of a test set, scored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .options import (
+    BUILD,
+    add_captioning,
+    add_json,
+    add_profile,
+    add_variant,
+    corpus_name,
+    describe,
+    note,
+    open_profile,
+    print_json,
+    progress,
+)
+
+
+def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    describe(
+        parser,
+        "Caption a test set and score the captions with BLEU-4, METEOR, ROUGE-L and CIDEr (needs Java).",
+        "python -m syntic evaluate --system syntic --set everyday --limit 50",
+    )
+    add_variant(parser, "--system")
+    parser.add_argument(
+        "--set", dest="test_set", metavar="NAME", help="test set of the profile (default: the corpus's)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="take only the first N pictures")
+    parser.add_argument(
+        "--out", type=Path, metavar="F", help="where the captions go (default: build/evaluations/)"
+    )
+    add_captioning(parser)
+    add_json(parser)
+    add_profile(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Caption, score, save the captions."""
+    from ..data.atomic import write_text_atomically
+    from ..evaluation import encode_for, evaluate, open_test_set
+    from ..method import Variant
+    from ..method.components import Components
+
+    profile = open_profile(args)
+    corpus, variant = corpus_name(args, profile), Variant.parse(args.system)
+    name = args.test_set or corpus
+    test_set = open_test_set(profile, name).head(args.limit)
+    components = Components.load(profile)
+    pictures = encode_for(components, test_set, cache=BUILD / "features", on_batch=progress("encoded"))
+    evaluation = evaluate(
+        components,
+        pictures,
+        test_set.references,
+        corpus=corpus,
+        variant=variant,
+        test_set=name,
+        decoding=args.decoding,
+        beam_size=args.beam_size,
+    )
+    out = args.out or BUILD / "evaluations" / f"{profile.name}-{corpus}-{variant.name}-{name}.json"
+    write_text_atomically(out, json.dumps(evaluation.captions, indent=0, ensure_ascii=False) + "\n")
+    scores = evaluation.scores
+    if args.json:
+        print_json(
+            {
+                "system": variant.name,
+                "profile": profile.name,
+                "corpus": corpus,
+                "test_set": name,
+                "pictures": len(test_set),
+                "scores": asdict(scores),
+                "captions": str(out),
+            }
+        )
+    else:
+        print(
+            f"{variant.name} on {len(test_set)} pictures of {name}: BLEU-4 {scores.bleu4:.1f}, "
+            f"METEOR {scores.meteor:.1f}, ROUGE-L {scores.rouge_l:.1f}, CIDEr {scores.cider:.1f}"
+        )
+        note(f"captions: {out}")
+    return 0

@@ -1,0 +1,56 @@
+"""`gap`: the measures of the modality gap, per stage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from .options import BUILD, add_json, add_profile, describe, open_profile, print_json, progress
+
+
+def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Add the options of `gap`."""
+    describe(
+        parser,
+        "Measure how far picture features lie from their texts: as generated, refined (Eq. 2),\n"
+        "projected (Eq. 3), and real pictures where the profile has a test set of the same name.",
+        "python -m syntic gap --set everyday",
+    )
+    parser.add_argument(
+        "--set", dest="corpus", metavar="NAME", help="a corpus of the profile (default: its first)"
+    )
+    parser.add_argument(
+        "--sample", type=int, default=1024, metavar="N", help="captions to measure (default 1024)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
+    add_json(parser)
+    add_profile(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print one column per stage."""
+    from ..evaluation import measure_stages, open_test_set
+    from ..method.components import Components
+    from .options import corpus_name
+
+    profile = open_profile(args)
+    corpus = corpus_name(args, profile)
+    stages = measure_stages(
+        Components.load(profile),
+        corpus,
+        test_set=open_test_set(profile, corpus) if corpus in profile.test_sets else None,
+        sample=args.sample,
+        seed=args.seed,
+        cache=BUILD / "features",
+        on_step=progress("refining"),
+    )
+    values = {stage: asdict(measures) for stage, measures in stages.items()}
+    if args.json:
+        print_json(values)
+        return 0
+    print(f"{'':24}" + "".join(f"{stage:>12}" for stage in values))
+    for name in next(iter(values.values())):
+        print(f"{name.replace('_', ' '):24}" + "".join(f"{values[stage][name]:12.3f}" for stage in values))
+    return 0

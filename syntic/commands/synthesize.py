@@ -1,0 +1,115 @@
+"""`synthesize`: captions -> generated pictures -> features and tags."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InputError
+from .options import add_profile, describe, duration, note, open_profile
+
+
+def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Add the options of `synthesize`."""
+    describe(
+        parser,
+        "Generate a picture for every caption of a corpus, encode both with CLIP, detect tags, and keep the\n"
+        "features. That is what decoders are trained on. Run it again to continue where it was stopped.",
+        "python -m syntic synthesize my-captions.txt runs/my-features --limit 500",
+    )
+    parser.add_argument(
+        "corpus", metavar="CORPUS", help="a corpus of the profile, or a text file, one caption per line"
+    )
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        nargs="?",
+        type=Path,
+        help="folder for the features (default: the profile's, for its corpora)",
+    )
+    parser.add_argument(
+        "--engine", choices=("local",), default="local", help="what runs the work (default local)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="take only the first N captions")
+    parser.add_argument(
+        "--part",
+        type=_parse_part,
+        default=(1, 1),
+        metavar="K/N",
+        help="do the K-th of N parts, to share the work",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=16, metavar="N", help="captions at a time (default 16)"
+    )
+    parser.add_argument(
+        "--shard-size", type=int, default=250, metavar="N", help="captions per file (default 250)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the generated pictures (default 0)")
+    parser.add_argument(
+        "--keep-images", type=Path, metavar="DIR", help="keep the generated pictures there, as WebP"
+    )
+    add_profile(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the missing shards of the store."""
+    from ..data import SynthesisSettings, make_header, read_captions, synthesize
+    from ..method.components import Components
+
+    profile = open_profile(args)
+    settings = SynthesisSettings(
+        seed=args.seed,
+        batch_size=args.batch_size,
+        shard_size=args.shard_size,
+        part=args.part,
+        keep_images=args.keep_images,
+    )
+    if args.corpus in profile.corpora:
+        corpus = profile.corpus(args.corpus)
+        source, out = corpus.captions, args.out or corpus.features
+    else:
+        source, out = Path(args.corpus), args.out
+        if not source.exists():
+            known = ", ".join(profile.corpora) or "none"
+            raise InputError(
+                f"There is no corpus or file {args.corpus!r}; profile {profile.name!r} has: {known}."
+            )
+    if out is None:
+        raise InputError("Say where the features go: python -m syntic synthesize CORPUS OUT.")
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit must be at least 1 but is {args.limit}.")
+    captions = read_captions(source, limit=args.limit)
+    components = Components.load(profile)
+    started = last = time.monotonic()
+    done = 0
+    for state in synthesize(
+        captions,
+        out,
+        header=make_header(profile, captions, components.encoder.width, settings),
+        generator=components.generator,
+        encoder=components.encoder,
+        detector=components.detector,
+        settings=settings,
+    ):
+        done = state.done
+        if time.monotonic() - last > 10 or done == state.total:
+            last = time.monotonic()
+            note(
+                f"{done} of {state.total} captions, {state.captions_per_second:.2f} per second, "
+                f"{duration(state.remaining_seconds)} left"
+            )
+    print(
+        f"{out}: finished in {duration(time.monotonic() - started)}" if done else f"{out}: nothing left to do"
+    )
+    return 0
+
+
+def _parse_part(text: str) -> tuple[int, int]:
+    try:
+        number, parts = (int(piece) for piece in text.split("/"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1/2") from None
+    return number, parts

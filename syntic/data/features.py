@@ -1,0 +1,321 @@
+"""The feature store: a corpus as CLIP sees it, next to the synthetic images made from it.
+
+A store is a folder with `store.json`, which says what made it, and Parquet shards of equal length
+(the last may be shorter). One row per caption:
+
+    caption string | seed int64 | text_feature, image_feature (D,) float16 | tags, tag_scores lists
+
+It is all that a text-only decoder is trained on. Real pictures have no place in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import DataError
+from .atomic import write_atomically, write_text_atomically
+
+logger = logging.getLogger(__name__)
+
+HEADER_FILE = "store.json"
+WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".json"}
+
+
+def fingerprint_model(name: str) -> str:
+    """Name a model by what it is: a hash of its weights and configuration files, or its hub name.
+
+    Args:
+        name: a folder, `local-dir:` and a folder, or a hub name, as in a profile.
+    """
+    folder = Path(name.removeprefix("local-dir:"))
+    if not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in WEIGHT_SUFFIXES):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def hash_captions(captions: Sequence[str]) -> str:
+    """Hash a corpus: its captions in their order."""
+    return hashlib.sha256("\n".join(captions).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreHeader:
+    """What made a store; written before the first shard.
+
+    Attributes:
+        profile: name of the profile.
+        models: role ("generator", "encoder", "detector") -> its fingerprint.
+        settings: what else decides the features: seed, sampling steps, detector threshold ...
+        captions: number of captions N of the whole corpus.
+        captions_hash: `hash_captions` of them.
+        feature_width: D.
+        shard_size: captions per shard.
+    """
+
+    profile: str
+    models: dict[str, str]
+    settings: dict[str, Any]
+    captions: int
+    captions_hash: str
+    feature_width: int
+    shard_size: int = 250
+    version: int = 1
+
+    @property
+    def shards(self) -> int:
+        """Return the number of shards of the finished store."""
+        return -(-self.captions // self.shard_size)
+
+    def rows(self, shard: int) -> range:
+        """Return the indices of the captions that shard holds."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.captions))
+
+    def differences(self, other: StoreHeader) -> list[str]:
+        """Name what differs, as "seed 1 instead of 0"; empty where the two agree."""
+        return [
+            f"{name} {there!r} instead of {here!r}"
+            for name, here in _flatten(asdict(self)).items()
+            if (there := _flatten(asdict(other)).get(name)) != here
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write it to `folder`."""
+        write_text_atomically(folder / HEADER_FILE, json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> StoreHeader:
+        """Read it from `folder`, or raise DataError."""
+        path = folder / HEADER_FILE
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{f.name: raw[f.name] for f in fields(cls)})
+        except FileNotFoundError as error:
+            raise DataError(
+                f"There is no feature store at {folder}; make one with `python -m syntic synthesize`."
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged; delete its folder and synthesize again.") from error
+
+
+def _flatten(value: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, dict):
+            flat.update({f"{key}.{name}": inner for name, inner in item.items()})
+        else:
+            flat[key] = item
+    return flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRows:
+    """The rows of one shard, B captions.
+
+    Attributes:
+        captions: the texts.
+        seeds: of the images that were generated.
+        text_features: (B, D) unit norm.
+        image_features: (B, D) unit norm, of the generated images.
+        tags: distinct labels found in each image, best first.
+        tag_scores: their scores.
+    """
+
+    captions: list[str]
+    seeds: list[int]
+    text_features: np.ndarray
+    image_features: np.ndarray
+    tags: list[list[str]]
+    tag_scores: list[list[float]]
+
+
+class FeatureWriter:
+    """Writes a store shard by shard, in any order and from several processes.
+
+    Opening a folder that holds a store continues it.
+
+    Raises:
+        DataError: if the folder's store was made from something else; the message says what differs.
+    """
+
+    def __init__(self, folder: str | Path, header: StoreHeader) -> None:
+        self.folder = Path(folder)
+        self.header = header
+        if not (self.folder / HEADER_FILE).exists():
+            header.save(self.folder)
+        differences = header.differences(StoreHeader.read(self.folder))
+        if differences:
+            raise DataError(
+                f"{self.folder} holds features of another run ({'; '.join(differences)}); "
+                "choose another folder or delete it."
+            )
+
+    def missing_shards(self, captions: Sequence[str]) -> list[int]:
+        """Return the shards still to be made; a damaged one counts as missing and is logged."""
+        missing = []
+        for shard in range(self.header.shards):
+            path = shard_path(self.folder, shard)
+            expected = [captions[row] for row in self.header.rows(shard)]
+            if not path.exists():
+                missing.append(shard)
+                continue
+            try:
+                whole = _read_shard(path, self.header).column("caption").to_pylist() == expected
+            except DataError:
+                whole = False
+            if not whole:
+                logger.warning("%s is damaged and will be made again", path)
+                missing.append(shard)
+        return missing
+
+    def write(self, shard: int, rows: FeatureRows) -> None:
+        """Write one shard; it appears whole or not at all.
+
+        Raises:
+            DataError: if a feature is not finite, or the number or width of the rows is wrong.
+        """
+        count, width = len(self.header.rows(shard)), self.header.feature_width
+        for name in ("text_features", "image_features"):
+            values = getattr(rows, name)
+            if values.shape != (count, width):
+                raise DataError(
+                    f"Shard {shard}: {name} must be of shape {(count, width)}, but are {values.shape}."
+                )
+            if not np.isfinite(values).all():
+                raise DataError(f"Shard {shard}: {name} are not finite; check the encoder's weights.")
+        table = pa.table(
+            {
+                "caption": pa.array(rows.captions, pa.string()),
+                "seed": pa.array(rows.seeds, pa.int64()),
+                "text_feature": _pack(rows.text_features),
+                "image_feature": _pack(rows.image_features),
+                "tags": pa.array(rows.tags, pa.list_(pa.string())),
+                "tag_scores": pa.array(rows.tag_scores, pa.list_(pa.float32())),
+            }
+        )
+        write_atomically(
+            shard_path(self.folder, shard), lambda path: pq.write_table(table, path, write_page_checksum=True)
+        )
+
+
+class FeatureStore:
+    """A corpus with its features, read from the shards of a folder.
+
+    Attributes:
+        header: what made it.
+        captions: N texts.
+        tags: per caption the distinct labels found in its generated image, best first.
+        tag_scores: their scores.
+    """
+
+    def __init__(self, header: StoreHeader, table: pa.Table) -> None:
+        self.header = header
+        self._table = table
+        self.captions: list[str] = table.column("caption").to_pylist()
+        self.tags: list[list[str]] = table.column("tags").to_pylist()
+        self.tag_scores: list[list[float]] = table.column("tag_scores").to_pylist()
+
+    def __len__(self) -> int:
+        """Return the number of captions N."""
+        return len(self.captions)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, allow_partial: bool = False) -> FeatureStore:
+        """Open a store, its shards memory-mapped.
+
+        Args:
+            folder: what `synthesize` wrote.
+            allow_partial: take the shards that are finished instead of refusing an unfinished store.
+
+        Raises:
+            DataError: if there is no store, a shard is missing or damaged (named), or none is done.
+        """
+        folder = Path(folder)
+        header = StoreHeader.read(folder)
+        present = [shard for shard in range(header.shards) if shard_path(folder, shard).exists()]
+        if len(present) < header.shards and not allow_partial:
+            raise DataError(
+                f"{folder} is not finished: {len(present)} of {header.shards} shards are there; "
+                "continue with `python -m syntic synthesize`."
+            )
+        if not present:
+            raise DataError(f"{folder} has no finished shard; continue with `python -m syntic synthesize`.")
+        tables = [_read_shard(shard_path(folder, shard), header) for shard in present]
+        return cls(header, pa.concat_tables(tables))
+
+    @cached_property
+    def text_features(self) -> np.ndarray:
+        """(N, D) float32, unit norm: the captions."""
+        return _unpack(self._table.column("text_feature"), self.header.feature_width)
+
+    @cached_property
+    def image_features(self) -> np.ndarray:
+        """(N, D) float32, unit norm: the generated images."""
+        return _unpack(self._table.column("image_feature"), self.header.feature_width)
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds of the generated images."""
+        return cast(list[int], self._table.column("seed").to_pylist())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the header, captions, tags and features; equal for equal contents."""
+        digest = hashlib.sha256(json.dumps(asdict(self.header), sort_keys=True).encode())
+        digest.update(json.dumps([self.captions, self.tags]).encode())
+        for name in ("text_feature", "image_feature"):
+            digest.update(_stored_values(self._table.column(name), self.header.feature_width).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """Return where shard number `shard` lies."""
+    return folder / f"part-{shard:05d}.parquet"
+
+
+def _read_shard(path: Path, header: StoreHeader) -> pa.Table:
+    try:
+        table = pq.read_table(path, memory_map=True, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} is damaged; run `python -m syntic synthesize` with the same settings to make it again."
+        ) from error
+    wanted = {"caption", "seed", "text_feature", "image_feature", "tags", "tag_scores"}
+    shard = int(path.stem.rpartition("-")[2])
+    if set(table.column_names) != wanted or table.num_rows != len(header.rows(shard)):
+        raise DataError(
+            f"{path} does not belong to this store; run `python -m syntic synthesize` to make it again."
+        )
+    return table
+
+
+def _pack(values: np.ndarray) -> pa.FixedSizeListArray:
+    flat = pa.array(np.ascontiguousarray(values, dtype=np.float16).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _stored_values(column: pa.ChunkedArray, width: int) -> np.ndarray:
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks]
+    return np.concatenate(parts)  # (N, D) float16
+
+
+def _unpack(column: pa.ChunkedArray, width: int) -> np.ndarray:
+    values = _stored_values(column, width).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise DataError("The feature store holds values that are not finite; delete it and synthesize again.")
+    norms = np.linalg.norm(values, axis=1, keepdims=True)  # half precision moves the norm by up to 1e-3
+    return cast(np.ndarray, values / np.maximum(norms, 1e-12))

@@ -1,0 +1,229 @@
+"""From captions to training data: generate an image per caption, encode both, detect tags.
+
+Resumable by shard: a killed run loses at most the shard it was in, and two processes may share the
+work with `part`. Results do not depend on how the work was split, because each caption has its own seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import Cancelled, InputError
+from ..profiles import Profile
+from ..types import Detection
+from .features import FeatureRows, FeatureWriter, StoreHeader, fingerprint_model, hash_captions
+from .tags import unique_tags
+
+logger = logging.getLogger(__name__)
+
+
+class ImageGenerator(Protocol):
+    """What `synthesize` needs of a text-to-image model."""
+
+    def generate(self, texts: list[str], seeds: list[int]) -> list[Image.Image]:
+        """Return one image per text."""
+
+
+class FeatureEncoder(Protocol):
+    """What `synthesize` needs of CLIP."""
+
+    @property
+    def width(self) -> int:
+        """The feature width D."""
+
+    def encode_images(self, images: list[Image.Image]) -> torch.Tensor:
+        """Return (B, D), unit norm."""
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        """Return (B, D), unit norm."""
+
+
+class TagDetector(Protocol):
+    """What `synthesize` needs of a detector."""
+
+    def detect(self, images: list[Image.Image]) -> list[list[Detection]]:
+        """Return the objects in each image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSettings:
+    """How the work is cut up; only `seed` and `shard_size` are part of the store's identity.
+
+    Attributes:
+        seed: one number that all per-caption seeds follow from.
+        batch_size: captions per forward pass.
+        shard_size: captions per file, which is what a killed run may lose.
+        part: (k, n): make only every n-th shard, from the k-th, k in 1..n.
+        keep_images: folder for the generated pictures as WebP, or None to drop them.
+    """
+
+    seed: int = 0
+    batch_size: int = 16
+    shard_size: int = 250
+    part: tuple[int, int] = (1, 1)
+    keep_images: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        number, parts = self.part
+        if not 1 <= number <= parts:
+            raise InputError(f"`part` must be K/N with K from 1 to N, but is {number}/{parts}.")
+        if self.batch_size < 1 or self.shard_size < 1:
+            raise InputError("`batch_size` and `shard_size` must be at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisProgress:
+    """A batch is done.
+
+    Attributes:
+        done: captions of this part that are finished, those of earlier runs included.
+        total: captions of this part.
+        captions_per_second: rate of this run so far.
+        remaining_seconds: estimate for the rest of this part.
+    """
+
+    done: int
+    total: int
+    captions_per_second: float
+    remaining_seconds: float
+
+
+def caption_seed(seed: int, index: int) -> int:
+    """Return the seed of caption number `index`, the same on every machine and in every split."""
+    digest = hashlib.sha256(f"{seed}:{index}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+
+
+def make_header(
+    profile: Profile, captions: Sequence[str], width: int, settings: SynthesisSettings
+) -> StoreHeader:
+    """Describe the store that `profile` makes of `captions`."""
+    generator = profile.generator
+    return StoreHeader(
+        profile=profile.name,
+        models={
+            "generator": fingerprint_model(generator.model),
+            "encoder": fingerprint_model(profile.encoder.model),
+            "detector": fingerprint_model(profile.detector.model),
+        },
+        settings={
+            "seed": settings.seed,
+            "pretrained": profile.encoder.pretrained,
+            "steps": generator.steps,
+            "guidance_scale": generator.guidance_scale,
+            "height_px": generator.height_px,
+            "width_px": generator.width_px,
+            "detector_threshold": profile.detector.threshold,
+        },
+        captions=len(captions),
+        captions_hash=hash_captions(captions),
+        feature_width=width,
+        shard_size=settings.shard_size,
+    )
+
+
+def synthesize(
+    captions: Sequence[str],
+    folder: str | Path,
+    *,
+    header: StoreHeader,
+    generator: ImageGenerator,
+    encoder: FeatureEncoder,
+    detector: TagDetector,
+    settings: SynthesisSettings | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[SynthesisProgress]:
+    """Make the missing shards of a feature store, yielding after every batch.
+
+    Args:
+        captions: the whole corpus.
+        folder: the store; one that is there is continued.
+        header: from `make_header`.
+        generator: captions and seeds -> images.
+        encoder: CLIP; its features are stored with unit norm.
+        detector: its distinct labels become the tags of Eq. 4.
+        settings: how to cut up the work.
+        should_stop: asked before every batch; finished shards stay.
+
+    Yields:
+        SynthesisProgress.
+
+    Raises:
+        DataError: if the folder holds a store made from something else.
+        Cancelled: when `should_stop` said so.
+    """
+    settings = settings or SynthesisSettings()
+    writer = FeatureWriter(folder, header)
+    number, parts = settings.part
+    mine = range(number - 1, header.shards, parts)
+    missing = set(writer.missing_shards(captions))
+    total = sum(len(header.rows(shard)) for shard in mine)
+    done = sum(len(header.rows(shard)) for shard in mine if shard not in missing)
+    already, started = done, time.monotonic()
+    for shard in mine:
+        if shard not in missing:
+            continue
+        batches = []
+        rows = header.rows(shard)
+        for start in range(rows.start, rows.stop, settings.batch_size):
+            if should_stop():
+                raise Cancelled(f"Stopped after {done} of {total} captions; run it again to continue.")
+            indices = range(start, min(start + settings.batch_size, rows.stop))
+            batches.append(_make_rows(captions, indices, generator, encoder, detector, settings))
+            done += len(indices)
+            rate = (done - already) / max(time.monotonic() - started, 1e-9)
+            remaining = (total - done) / rate
+            if indices.stop == rows.stop:
+                writer.write(shard, _join(batches))
+                logger.info("%d of %d captions, %.1f per second, %.0f s left", done, total, rate, remaining)
+            yield SynthesisProgress(
+                done=done, total=total, captions_per_second=rate, remaining_seconds=remaining
+            )
+
+
+def _make_rows(
+    captions: Sequence[str],
+    indices: range,
+    generator: ImageGenerator,
+    encoder: FeatureEncoder,
+    detector: TagDetector,
+    settings: SynthesisSettings,
+) -> FeatureRows:
+    texts = [captions[index] for index in indices]
+    seeds = [caption_seed(settings.seed, index) for index in indices]
+    images = generator.generate(texts, seeds)
+    if settings.keep_images is not None:
+        settings.keep_images.mkdir(parents=True, exist_ok=True)
+        for index, image in zip(indices, images, strict=True):
+            image.save(settings.keep_images / f"{index:07d}.webp", quality=90)
+    found = [unique_tags(detections) for detections in detector.detect(images)]
+    return FeatureRows(
+        captions=texts,
+        seeds=seeds,
+        text_features=encoder.encode_texts(texts).cpu().numpy(),  # (B, D)
+        image_features=encoder.encode_images(images).cpu().numpy(),  # (B, D)
+        tags=[labels for labels, _ in found],
+        tag_scores=[scores for _, scores in found],
+    )
+
+
+def _join(batches: list[FeatureRows]) -> FeatureRows:
+    return FeatureRows(
+        captions=[caption for batch in batches for caption in batch.captions],
+        seeds=[seed for batch in batches for seed in batch.seeds],
+        text_features=np.concatenate([batch.text_features for batch in batches]),
+        image_features=np.concatenate([batch.image_features for batch in batches]),
+        tags=[tags for batch in batches for tags in batch.tags],
+        tag_scores=[scores for batch in batches for scores in batch.tag_scores],
+    )

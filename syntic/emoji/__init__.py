@@ -1,0 +1,1 @@
+"""The emoji world: scenes of emoji in painted settings, with captions and boxes."""

@@ -1,0 +1,167 @@
+"""The command `python -m syntic emoji pretrain NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from syntic.emoji.pretraining.data import SceneData
+from syntic.emoji.pretraining.loop import LoopSettings, Run
+
+DATA = Path("build/emoji/pretraining")
+RUNS = Path("build/emoji/runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a model takes where the command line leaves it out.
+
+    Attributes:
+        out: where the trained model goes.
+        minutes: training time.
+        batch_size: samples per step.
+        learning_rate: the highest.
+        warmup_steps: of the learning rate.
+        weight_decay: on matrices and kernels.
+        average_decay: of the moving average.
+        report_seconds: between two measurements.
+    """
+
+    out: Path
+    minutes: float = 0
+    batch_size: int = 0
+    learning_rate: float = 0
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    average_decay: float = 0.999
+    report_seconds: float = 180
+
+
+PRESETS = {
+    "tokenizer": Preset(out=Path("checkpoints/emoji/clip")),
+    "clip": Preset(
+        out=Path("checkpoints/emoji/clip"),
+        minutes=25,
+        batch_size=128,
+        learning_rate=1e-3,
+        warmup_steps=100,
+        weight_decay=0.1,
+        average_decay=0.99,
+    ),
+    "autoencoder": Preset(
+        out=Path("build/emoji/models/autoencoder"), minutes=20, batch_size=8, learning_rate=2e-3, average_decay=0.998
+    ),
+    "generator": Preset(
+        out=Path("checkpoints/emoji/generator"), minutes=80, batch_size=16, learning_rate=7e-4, report_seconds=600
+    ),
+    "detector": Preset(
+        out=Path("checkpoints/emoji/detector"), minutes=30, batch_size=16, learning_rate=5e-4, weight_decay=0.05
+    ),
+}
+
+
+def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `emoji pretrain`."""
+    parser.add_argument("model", choices=list(PRESETS), help="what to train")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of rendered scenes")
+    parser.add_argument("--work", type=Path, help="folder of the resumable state (default build/emoji/runs/NAME)")
+    parser.add_argument("--out", type=Path, help="folder of the trained model")
+    parser.add_argument("--minutes", type=float, help="training time; 0 only writes the model of a saved state")
+    parser.add_argument("--batch-size", type=int, help="samples per step")
+    parser.add_argument("--learning-rate", type=float, help="the highest of the schedule")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; more than one rarely helps")
+    parser.add_argument("--clip", type=Path, default=PRESETS["clip"].out, help="folder of the tokenizer and of CLIP")
+    parser.add_argument(
+        "--autoencoder", type=Path, default=PRESETS["autoencoder"].out, help="generator: where the autoencoder is"
+    )
+    parser.add_argument("--image-size", type=int, default=64, help="clip: pixels the pictures are scaled to")
+    parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
+    parser.add_argument("--freeze-encoder", action="store_true", help="autoencoder: train the decoder only")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run_pretrain(args: argparse.Namespace) -> int:
+    """Train one model and write it.
+
+    Args:
+        args: what `add_pretrain_arguments` parsed.
+
+    Returns:
+        0 when the model is written, 3 when a signal ended the run early (its state is saved).
+    """
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    preset = PRESETS[args.model]
+    out = args.out or preset.out
+    data = SceneData.open(args.data)
+    if args.model == "tokenizer":
+        from syntic.emoji.pretraining.tokenizer import train_tokenizer
+
+        train_tokenizer([caption for scene in data.scenes for caption in scene.captions], out)
+        return 0
+    settings = LoopSettings(
+        work=args.work or RUNS / args.model,
+        minutes=preset.minutes if args.minutes is None else args.minutes,
+        learning_rate=args.learning_rate or preset.learning_rate,
+        warmup_steps=preset.warmup_steps,
+        weight_decay=preset.weight_decay,
+        average_decay=preset.average_decay,
+        report_seconds=preset.report_seconds,
+        seed=args.seed,
+    )
+    batch_size = args.batch_size or preset.batch_size
+    return TRAINERS[args.model](args, data, settings, batch_size, out)
+
+
+def _train_autoencoder(
+    args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
+) -> int:
+    from syntic.emoji.pretraining.autoencoder import AutoencoderSettings, AutoencoderTask, export_autoencoder
+
+    task = AutoencoderTask(data, AutoencoderSettings(), batch_size, freeze_encoder=args.freeze_encoder)
+    run = Run(task, settings)
+    if not run.train():
+        return _stopped(run)
+    export_autoencoder(run.average, data, out)
+    return _written(out)
+
+
+def _train_clip(args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path) -> int:
+    from syntic.emoji.pretraining.clip import ClipSettings, ClipTask, export_clip
+    from syntic.emoji.pretraining.tokenizer import load_tokenizer
+
+    sizes = ClipSettings(image_size_px=args.image_size)
+    run = Run(ClipTask(data, load_tokenizer(args.clip), sizes, batch_size), settings)
+    if not run.train():
+        return _stopped(run)
+    export_clip(run.average, sizes, args.clip, out)
+    return _written(out)
+
+
+def _train_detector(
+    args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
+) -> int:
+    from syntic.emoji.pretraining.detector import DetectorSettings, DetectorTask, export_detector
+
+    run = Run(DetectorTask(data, DetectorSettings(), batch_size), settings)
+    if not run.train():
+        return _stopped(run)
+    export_detector(run.average, data, out)
+    return _written(out)
+
+
+def _stopped(run: Run) -> int:
+    sys.stdout.write(f"stopped at step {run.progress.step}; the same command continues from {run.state_path}\n")
+    return 3
+
+
+def _written(out: Path) -> int:
+    sys.stdout.write(f"wrote {out}\n")
+    return 0
+
+
+TRAINERS = {"autoencoder": _train_autoencoder, "clip": _train_clip, "detector": _train_detector}

@@ -1,0 +1,242 @@
+"""The emoji world's CLIP: an open_clip model of its own, a ResNet beside a causal text transformer.
+
+The folder it is saved to (configuration, weights, tokenizer) loads with
+`open_clip.create_model_and_transforms("local-dir:FOLDER")`. The text tower is the plain CLIP transformer, so that
+the generator can start from it as a transformers `CLIPTextModel`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from open_clip import CustomTextCLIP
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerFast
+
+from syntic.emoji.pretraining.data import EpochSampler, SceneData
+from syntic.emoji.pretraining.export import replaced_folder
+from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH, TOKENIZER_FILES
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+LARGEST_LOGIT_SCALE = 100.0  # CLIP's own limit (Radford et al. 2021, section 2.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """Sizes and augmentation.
+
+    Attributes:
+        image_size_px: what pictures are scaled to.
+        embedding_width: D, of the shared space.
+        backbone: a timm convolutional network.
+        text_width, text_layers, text_heads: of the text transformer.
+        smallest_crop: side of the random crop as a part of the picture.
+        jitter: largest change of brightness and of contrast.
+        full_caption_share: how often a picture comes with the caption that says everything.
+    """
+
+    image_size_px: int = 64
+    embedding_width: int = 256
+    backbone: str = "resnet10t"
+    text_width: int = 192
+    text_layers: int = 3
+    text_heads: int = 4
+    smallest_crop: float = 0.85
+    jitter: float = 0.15
+    full_caption_share: float = 0.3
+
+
+def model_configuration(settings: ClipSettings, vocabulary_size: int) -> dict[str, Any]:
+    """The `model_cfg` of open_clip_config.json."""
+    return {
+        "embed_dim": settings.embedding_width,
+        "custom_text": True,
+        "vision_cfg": {
+            "timm_model_name": settings.backbone,
+            "timm_model_pretrained": False,
+            "timm_pool": "avg",
+            "timm_proj": "linear",
+            "image_size": settings.image_size_px,
+        },
+        "text_cfg": {
+            "context_length": CONTEXT_LENGTH,
+            "vocab_size": vocabulary_size,
+            "hf_tokenizer_name": ".",  # any name: with local-dir: open_clip reads the tokenizer beside this file
+            "width": settings.text_width,
+            "heads": settings.text_heads,
+            "layers": settings.text_layers,
+        },
+    }
+
+
+def build_clip(settings: ClipSettings, vocabulary_size: int) -> CustomTextCLIP:
+    """Make an untrained model."""
+    configuration = model_configuration(settings, vocabulary_size)
+    del configuration["custom_text"]
+    return CustomTextCLIP(**configuration)
+
+
+class ClipTask:
+    """Match pictures with their captions.
+
+    Args:
+        data: the scenes, all styles.
+        tokenizer: of the emoji world.
+        settings: sizes and augmentation.
+        batch_size: pairs per step.
+    """
+
+    def __init__(
+        self, data: SceneData, tokenizer: PreTrainedTokenizerFast, settings: ClipSettings, batch_size: int
+    ) -> None:
+        self.data = data
+        self.tokenizer = tokenizer
+        self.settings = settings
+        train, self.held_out = data.split()
+        self.sampler = EpochSampler(train, batch_size)
+        self.batch_size = self.sampler.batch_size
+        self.learning_rate_scales: dict[str, float] = {}
+        self.model: nn.Module = build_clip(settings, len(tokenizer)).to(memory_format=torch.channels_last)
+
+    def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        """The symmetric contrastive loss; pictures with word for word the same caption count as matches."""
+        model = cast(CustomTextCLIP, self.model)
+        indices = self.sampler.batch(step)
+        pictures = self.data.pictures(indices, random.random(len(indices)) < 0.5)
+        captions = [self._draw_caption(index, random) for index in indices]
+        image_features = model.encode_image(augment(pictures, self.settings, random), normalize=True)  # (B, D)
+        text_features = encode_tokens(model, self.tokens(captions))  # (B, D)
+        logits = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE) * image_features @ text_features.T  # (B, B)
+        loss = matching_loss(logits, captions)
+        is_hit = logits.detach().argmax(1) == torch.arange(len(captions))
+        return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(model.logit_scale.exp())}
+
+    def _draw_caption(self, index: int, random: np.random.Generator) -> str:
+        scene = self.data.scenes[index]
+        if random.random() < self.settings.full_caption_share:
+            return scene.full_caption
+        return scene.captions[random.integers(len(scene.captions))]
+
+    def tokens(self, captions: list[str]) -> Tensor:
+        """(B, L) token ids, L as long as the longest needs."""
+        encoded = self.tokenizer(
+            captions, padding="longest", truncation=True, max_length=CONTEXT_LENGTH, return_tensors="pt"
+        )
+        return cast(Tensor, encoded.input_ids)
+
+    def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
+        """Zero-shot recall at 1 and 5 among 500 held-out pictures and their full captions."""
+        model = cast(CustomTextCLIP, average)
+        indices = self.held_out[:500]
+        captions = [self.data.scenes[index].full_caption for index in indices]
+        images = [
+            model.encode_image(prepare(self.data.pictures(part), self.settings.image_size_px), normalize=True)
+            for part in np.array_split(indices, max(1, len(indices) // 100))
+        ]
+        similarities = torch.cat(images) @ encode_tokens(model, self.tokens(captions)).T  # (N, N)
+        best = similarities.topk(min(5, len(captions)), dim=1).indices.tolist()
+        hits = [[captions[other] == captions[row] for other in others] for row, others in enumerate(best)]
+        return {
+            "image_to_text_recall_1": float(np.mean([row[0] for row in hits])),
+            "image_to_text_recall_5": float(np.mean([any(row) for row in hits])),
+        }
+
+
+def prepare(pictures: Tensor, size_px: int) -> Tensor:
+    """Scale and normalise (B, 3, H, W) pictures in 0..1 as the exported preprocessing does."""
+    if pictures.shape[-1] != size_px:
+        pictures = F.interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)
+    mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def augment(pictures: Tensor, settings: ClipSettings, random: np.random.Generator) -> Tensor:
+    """A random crop, the same size for the whole batch, and brightness and contrast per picture."""
+    count, _, height, width = pictures.shape
+    side = round(height * random.uniform(settings.smallest_crop, 1))
+    corners = random.integers(0, height - side + 1, (count, 2))
+    crops = torch.stack([p[:, y : y + side, x : x + side] for p, (y, x) in zip(pictures, corners, strict=True)])
+    changes = torch.from_numpy(random.uniform(-settings.jitter, settings.jitter, (2, count, 1, 1, 1))).float()
+    centre = crops.mean((1, 2, 3), keepdim=True)
+    crops = (crops - centre) * (1 + changes[0]) + centre * (1 + changes[1])
+    return prepare(crops.clamp_(0, 1), settings.image_size_px)
+
+
+def encode_tokens(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
+    """Text features without computing the padding behind the longest text.
+
+    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind the end
+    token changes nothing.
+
+    Args:
+        model: the CLIP.
+        tokens: (B, L) ids, L up to the context length.
+
+    Returns:
+        (B, D) unit norm.
+    """
+    text = model.text
+    length = tokens.shape[1]
+    hidden = text.token_embedding(tokens) + text.positional_embedding[:length]  # (B, L, W)
+    hidden = text.ln_final(text.transformer(hidden, attn_mask=text.attn_mask[:length, :length]))
+    pooled = hidden[torch.arange(len(tokens)), tokens.argmax(dim=1)]  # (B, W), at the end token
+    return F.normalize(pooled @ text.text_projection, dim=-1)
+
+
+def matching_loss(logits: Tensor, captions: list[str]) -> Tensor:
+    """Cross-entropy over rows and columns; pairs with equal captions share the target.
+
+    Args:
+        logits: (B, B), pictures by captions.
+        captions: B texts.
+    """
+    numbers = {caption: number for number, caption in enumerate(captions)}
+    group = torch.tensor([numbers[caption] for caption in captions])
+    target = (group[:, None] == group[None, :]).float()
+    target = target / target.sum(1, keepdim=True)  # (B, B), symmetric
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def export_clip(average: nn.Module, settings: ClipSettings, tokenizer_folder: Path, out: Path) -> None:
+    """Save the model for `open_clip.create_model_and_transforms("local-dir:...")`, weights in half precision.
+
+    Args:
+        average: a CustomTextCLIP.
+        settings: what it was built from.
+        tokenizer_folder: where the tokenizer is; may be `out`.
+        out: the folder to replace.
+    """
+    model = cast(CustomTextCLIP, average)
+    size = settings.image_size_px
+    configuration = {
+        "model_cfg": model_configuration(settings, model.text.vocab_size),
+        "preprocess_cfg": {
+            "size": [size, size],
+            "mode": "RGB",
+            "mean": list(MEAN),
+            "std": list(STD),
+            "interpolation": "bilinear",
+            "resize_mode": "squash",
+            "fill_color": 0,
+        },
+        "training": asdict(settings),
+    }
+    weights = {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    with replaced_folder(out) as folder:
+        for name in TOKENIZER_FILES:
+            if (tokenizer_folder / name).exists():
+                shutil.copy2(tokenizer_folder / name, folder / name)
+        save_file(weights, folder / "open_clip_model.safetensors")
+        text = json.dumps(configuration, indent=2) + "\n"
+        (folder / "open_clip_config.json").write_text(text, encoding="utf-8")

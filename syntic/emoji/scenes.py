@@ -1,0 +1,196 @@
+"""Scenes: a setting, a time of day and one to three groups of things that stand in a relation.
+
+A scene says what is there, not where each pixel goes: `rendering.py` draws it, `captions.py`
+describes it. Sampling follows the plausibility tables of `catalogue.py`. The split is by
+composition: pairs of labels that `is_held_out` names occur in validation and test pictures only,
+never in a text corpus or a pre-training picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from .catalogue import ACTIVITIES, COLOURS, FURNITURE, LABELS, THINGS
+from .settings import SETTINGS
+
+Split = Literal["train", "validation", "test"]
+HELD_OUT_PERCENT = 15
+PEOPLE_SHARE = 0.24
+TIME_SHARES = {"day": 0.6, "sunset": 0.18, "night": 0.22}
+RELATIONS = ("next to", "near", "in front of", "behind", "on", "above", "under", "with")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One to five things of a kind.
+
+    Attributes:
+        label: COCO's class name, "person" for people.
+        sprite: the Unicode sequence drawn.
+        count: how many, 1 to 5.
+        zone: "ground", "sky", "water" or "surface".
+        size: height of the nearest one as a fraction of the picture, before perspective.
+        kind: "man", "woman" or "person" for people, else "".
+        activity: a name of `ACTIVITIES` for people, else "".
+        colour: a name of `COLOURS` where the sprite is recoloured, else "".
+        scale: "big", "small" or "".
+    """
+
+    label: str
+    sprite: str
+    count: int = 1
+    zone: str = "ground"
+    size: float = 0.4
+    kind: str = ""
+    activity: str = ""
+    colour: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a picture shows.
+
+    Attributes:
+        setting: a name of `SETTINGS`.
+        time: a name of `TIMES`.
+        groups: one to three; the first is what the picture is about.
+        relations: how group i + 1 stands to the first: "GROUP0 relation GROUP(i + 1)".
+        seed: of everything that is drawn by chance.
+    """
+
+    setting: str
+    time: str
+    groups: tuple[Group, ...]
+    relations: tuple[str, ...]
+    seed: int
+
+    @property
+    def pairs(self) -> set[tuple[str, str]]:
+        """The pairs of different labels in the scene, each in alphabetical order."""
+        labels = sorted({group.label for group in self.groups})
+        return set(combinations(labels, 2))
+
+
+def is_held_out(first: str, second: str) -> bool:
+    """Whether a pair of labels is kept for validation and test pictures."""
+    key = "|".join(sorted((first, second))).encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") % 100 < HELD_OUT_PERCENT
+
+
+def held_out_pairs() -> list[tuple[str, str]]:
+    """All pairs of labels kept for validation and test pictures, plausible or not."""
+    return [pair for pair in combinations(sorted(LABELS), 2) if is_held_out(*pair)]
+
+
+def sample_scene(rng: np.random.Generator, split: Split = "train") -> Scene:
+    """Draw a plausible scene of a split.
+
+    Training scenes hold no held-out pair. Scenes of the other splits that hold two or more kinds
+    of things hold held-out pairs only.
+    """
+    count = int(rng.choice([1, 2, 3], p=[0.4, 0.52, 0.08]))
+    while True:
+        scene = _draw(rng, count)
+        wanted = split != "train"
+        if all(is_held_out(*pair) == wanted for pair in scene.pairs):
+            return scene
+
+
+def _draw(rng: np.random.Generator, count: int) -> Scene:
+    """Draw a scene of `count` groups: the first thing, a place where it is found, then its company."""
+    label = "person" if rng.random() < PEOPLE_SHARE else str(rng.choice(list(THINGS)))
+    if label == "person":
+        setting = str(rng.choice(list(SETTINGS)))
+    else:
+        setting = str(rng.choice(sorted(THINGS[label].places)))
+    times = SETTINGS[setting].times
+    weights = np.array([TIME_SHARES[time] for time in times])
+    time = str(rng.choice(times, p=weights / weights.sum()))
+    groups = [_draw_group(rng, setting, label, most=5 if count == 1 else 3 if count == 2 else 1)]
+    relations: list[str] = []
+    while len(groups) < count:
+        label = _draw_company(rng, setting, {group.label for group in groups})
+        other = _draw_group(rng, setting, label, most=1 if count == 3 or groups[0].count > 1 else 3)
+        if len(groups) == 1 and other.label == "person" and rng.random() < 0.7:
+            groups = [other, groups[0]]  # captions tend to begin with people
+        else:
+            groups.append(other)
+        if len(groups) == 2:
+            relations = [str(rng.choice(_possible_relations(groups[0], groups[1])))]
+        else:
+            relations.append("near")
+    return Scene(
+        setting=setting,
+        time=time,
+        groups=tuple(groups),
+        relations=tuple(relations),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw_company(rng: np.random.Generator, setting: str, taken: set[str]) -> str:
+    if "person" not in taken and rng.random() < PEOPLE_SHARE:
+        return "person"
+    return str(rng.choice([t.label for t in THINGS.values() if setting in t.places and t.label not in taken]))
+
+
+def _draw_group(rng: np.random.Generator, setting: str, label: str, most: int) -> Group:
+    if label == "person":
+        return _draw_people(rng, setting, most)
+    thing = THINGS[label]
+    count = min(most, int(rng.choice([1, 2, 3, 5], p=[0.7, 0.15, 0.08, 0.07])))
+    if thing.size > 0.5 or thing.label in ("couch", "bed"):
+        count = min(count, 2)
+    scale = str(rng.choice(["", "big", "small"], p=[0.84, 0.08, 0.08])) if count == 1 else ""
+    return Group(
+        label=thing.label,
+        sprite=str(rng.choice(thing.sprites)),
+        count=count,
+        zone=thing.zone,
+        size=thing.size * {"": 1.0, "big": 1.35, "small": 0.68}[scale],
+        colour=str(rng.choice(list(COLOURS))) if thing.tintable and rng.random() < 0.6 else "",
+        scale=scale,
+    )
+
+
+def _draw_people(rng: np.random.Generator, setting: str, most: int) -> Group:
+    possible = [a for a in ACTIVITIES.values() if setting in a.places]
+    activity = possible[rng.integers(len(possible))]
+    kind = str(rng.choice(list(activity.sprites)))
+    return Group(
+        label="person",
+        sprite=activity.sprites[kind],
+        count=min(most, int(rng.choice([1, 2, 3], p=[0.78, 0.15, 0.07]))),
+        zone=activity.zone,
+        size=activity.size,
+        kind=kind,
+        activity=activity.name,
+    )
+
+
+def _possible_relations(first: Group, second: Group) -> list[str]:
+    """The relations that read and look right for "first relation second"."""
+    if first.zone == "sky" or second.zone == "sky":
+        return ["above"] if first.zone == "sky" and second.zone != "sky" else ["near"]
+    if "water" in (first.zone, second.zone) or "surface" in (first.zone, second.zone):
+        if second.label in FURNITURE and first.zone == "surface" and first.count == second.count == 1:
+            return ["on", "next to"]
+        return ["next to", "near"]
+    if second.label == "umbrella":
+        return ["under", "with", "next to"] if first.count == 1 else ["next to"]
+    relations = ["next to", "next to", "near", "in front of", "behind"]
+    if first.label == "person" and second.label in ("dog", "suitcase", "skateboard", "sports ball", "bicycle"):
+        relations += ["with", "with"]
+    bearer = THINGS.get(second.label)
+    thing = THINGS.get(first.label)
+    if bearer and thing and bearer.carries and thing.is_small and first.count == second.count == 1:
+        relations += ["on", "on", "on"]
+    return relations
+
+

@@ -1,0 +1,30 @@
+"""Caption metrics, the measures of the modality gap, and the paper's experiments."""
+
+from . import gap, metrics, published
+from .experiments import Table4, table4
+from .gap import GapMeasures
+from .metrics import Scores
+from .pictures import Pictures, caption_pictures, encode_pictures, encode_test_set
+from .scoring import Evaluation, caption_encoded, caption_images, encode_for, evaluate, open_test_set
+from .stages import measure_stages
+
+__all__ = [
+    "Evaluation",
+    "GapMeasures",
+    "Pictures",
+    "Scores",
+    "Table4",
+    "caption_encoded",
+    "caption_images",
+    "caption_pictures",
+    "encode_for",
+    "encode_pictures",
+    "encode_test_set",
+    "evaluate",
+    "gap",
+    "measure_stages",
+    "metrics",
+    "open_test_set",
+    "published",
+    "table4",
+]

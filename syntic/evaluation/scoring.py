@@ -1,0 +1,168 @@
+"""One system on one test set: captions and their scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ..data.coco import TestSet
+from ..errors import DataError
+from ..method import Variant
+from ..method.components import Components
+from ..profiles import Profile
+from . import metrics
+from .metrics import Scores
+from .pictures import Pictures, caption_pictures, encode_pictures, encode_test_set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a system did on a test set.
+
+    Attributes:
+        system: the variant's name.
+        corpus: it was trained on.
+        test_set: name of the test set.
+        decoding: "greedy" or "beam".
+        scores: metrics x 100.
+        captions: picture -> caption.
+        seconds: for captioning, without encoding and scoring.
+    """
+
+    system: str
+    corpus: str
+    test_set: str
+    decoding: str
+    scores: Scores
+    captions: dict[str, str]
+    seconds: float
+
+
+def open_test_set(profile: Profile, name: str) -> TestSet:
+    """Open a test set of the profile by its name.
+
+    Raises:
+        DataError: if the profile has none of that name, or it is damaged.
+    """
+    if name not in profile.test_sets:
+        known = ", ".join(profile.test_sets) or "none"
+        raise DataError(f"Profile {profile.name!r} has no test set {name!r}; it has: {known}.")
+    return TestSet.open(profile.test_sets[name])
+
+
+def encode_for(
+    components: Components,
+    test_set: TestSet,
+    *,
+    cache: Path | None = None,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Pictures:
+    """Encode a test set once for all variants, see `encode_test_set`."""
+    return encode_test_set(
+        test_set,
+        components.profile,
+        components.encoder,
+        components.detector,
+        cache=cache,
+        on_batch=on_batch,
+    )
+
+
+def caption_images(
+    components: Components,
+    images: Sequence[Image.Image | Path],
+    *,
+    corpus: str,
+    variant: Variant,
+    decoding: str = "greedy",
+    beam_size: int = 5,
+    temperature: float | None = None,
+) -> list[str]:
+    """Caption any number of pictures in batches; the captions are those of `SynTIC`.
+
+    Args:
+        components: of `SynTIC.components`.
+        images: pictures or their files.
+        corpus: whose decoder and support set to use.
+        variant: which decoder.
+        decoding: "greedy" or "beam".
+        beam_size: of "beam".
+        temperature: of Eq. 3; None takes the profile's.
+    """
+    pictures = encode_pictures(images, components.encoder, components.detector)
+    return caption_encoded(
+        components,
+        pictures,
+        corpus=corpus,
+        variant=variant,
+        decoding=decoding,
+        beam_size=beam_size,
+        temperature=temperature,
+    )
+
+
+def caption_encoded(
+    components: Components,
+    pictures: Pictures,
+    *,
+    corpus: str,
+    variant: Variant,
+    decoding: str = "greedy",
+    beam_size: int = 5,
+    temperature: float | None = None,
+) -> list[str]:
+    """Caption pictures that are encoded already; arguments as for `caption_images`."""
+    return caption_pictures(
+        components.captioner(corpus, variant),
+        pictures,
+        tokenizer=components.encoder.tokenizer,
+        text_encoder=components.encoder,
+        support=components.support_set(corpus) if variant.project else None,
+        temperature=temperature or components.profile.corpus(corpus).temperature,
+        decoding=decoding,
+        beam_size=beam_size,
+    )
+
+
+def evaluate(
+    components: Components,
+    pictures: Pictures,
+    references: Mapping[str, Sequence[str]],
+    *,
+    corpus: str,
+    variant: Variant,
+    test_set: str,
+    decoding: str = "greedy",
+    beam_size: int = 5,
+) -> Evaluation:
+    """Caption a test set with one variant and score it.
+
+    Args:
+        components: of `SynTIC.components`.
+        pictures: the test set's, from `encode_for`.
+        references: picture -> its reference captions.
+        corpus: whose decoder and support set to use.
+        variant: which decoder.
+        test_set: its name, for the record.
+        decoding: "greedy" or "beam".
+        beam_size: of "beam".
+    """
+    started = time.perf_counter()
+    captions = caption_encoded(
+        components, pictures, corpus=corpus, variant=variant, decoding=decoding, beam_size=beam_size
+    )
+    seconds = time.perf_counter() - started
+    named = dict(zip(pictures.names, captions, strict=True))
+    return Evaluation(
+        system=variant.name,
+        corpus=corpus,
+        test_set=test_set,
+        decoding=decoding,
+        scores=metrics.score(references, named),
+        captions=named,
+        seconds=seconds,
+    )

@@ -1,0 +1,125 @@
+"""What is trained for one variant: the decoder, and the attention over tags where it has one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InputError, ShapeError
+from .auxiliary import TagAttention
+from .decoder import CaptionDecoder, Decoded, DecoderConfig
+from .variant import Variant
+
+LABEL_SMOOTHING = 0.1  # (A) DeCap's
+DECODINGS = ("greedy", "beam")
+
+
+class CaptionModel(nn.Module):
+    """The trainable part of SynTIC.
+
+    Args:
+        variant: decides whether tags are attended to, and so how long the prefix is.
+        config: of the decoder; its `prefix_length` is set here.
+        tag_heads: H of Eq. 5.
+    """
+
+    def __init__(self, variant: Variant, config: DecoderConfig, tag_heads: int = 8) -> None:
+        super().__init__()
+        self.variant = variant
+        self.config = replace(config, prefix_length=2 if variant.tags else 1)
+        self.tag_heads = tag_heads
+        self.decoder = CaptionDecoder(self.config)
+        self.tag_attention = TagAttention(config.feature_width, tag_heads) if variant.tags else None
+
+    def prefix(
+        self,
+        features: Tensor,
+        query: Tensor | None = None,
+        tag_features: Tensor | None = None,
+        tag_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Put together what the decoder continues: v, and u where the variant has tags.
+
+        Args:
+            features: (B, D) v, projected where the variant projects.
+            query: (B, D) the image feature before projection.
+            tag_features: (B, K, D) of the labels.
+            tag_mask: (B, K) True where there is a tag.
+
+        Returns:
+            (B, 1, D), or (B, 2, D) with tags; the last three arguments are used only then.
+
+        Raises:
+            ShapeError: if tags are needed and not given.
+        """
+        if self.tag_attention is None:
+            return features[:, None]
+        if query is None or tag_features is None or tag_mask is None:
+            raise ShapeError(f"Variant {self.variant.name!r} needs `query`, `tag_features` and `tag_mask`.")
+        u, _ = self.tag_attention(query, tag_features, tag_mask)
+        return torch.stack([features, u], dim=1)  # (B, 2, D)
+
+    def loss(
+        self,
+        features: Tensor,
+        query: Tensor | None,
+        tag_features: Tensor | None,
+        tag_mask: Tensor | None,
+        tokens: Tensor,
+    ) -> Tensor:
+        """Return the mean over caption tokens of the cross-entropy (SynTIC, Eq. 6).
+
+            L = -1/|t| sum_i log p(w_i | v, u, w_<i)
+
+        with label smoothing 0.1 (A, as DeCap). The end mark counts as a token, what follows it does not.
+
+        Args:
+            features: (B, D) v; `query`, `tag_features` and `tag_mask` as in `prefix`.
+            query: (B, D).
+            tag_features: (B, K, D).
+            tag_mask: (B, K).
+            tokens: (B, L) start mark, at most `max_tokens` caption tokens, end mark, padding.
+        """
+        logits = self.decoder(self.prefix(features, query, tag_features, tag_mask), tokens[:, :-1])
+        targets = tokens[:, 1:]
+        is_end = targets == self.config.end_id
+        is_caption = is_end.cumsum(dim=1) - is_end.long() == 0  # up to the first end mark
+        if self.config.pad_id != self.config.end_id:
+            is_caption &= targets != self.config.pad_id
+        return F.cross_entropy(logits[is_caption], targets[is_caption], label_smoothing=LABEL_SMOOTHING)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        features: Tensor,
+        query: Tensor | None = None,
+        tag_features: Tensor | None = None,
+        tag_mask: Tensor | None = None,
+        *,
+        decoding: str = "greedy",
+        beam_size: int = 5,
+        alternatives: int = 5,
+    ) -> list[Decoded]:
+        """Decode one caption for each row; the features are as in `prefix`.
+
+        Args:
+            features: (B, D) v.
+            query: (B, D).
+            tag_features: (B, K, D).
+            tag_mask: (B, K).
+            decoding: "greedy" or "beam".
+            beam_size: of "beam".
+            alternatives: how many other tokens to report at each step.
+
+        Raises:
+            InputError: for any other `decoding`, or a beam size out of range.
+        """
+        prefix = self.prefix(features, query, tag_features, tag_mask)
+        if decoding == "greedy":
+            return self.decoder.greedy(prefix, alternatives=alternatives)
+        if decoding == "beam":
+            return self.decoder.beam_search(prefix, beam_size, alternatives=alternatives)
+        raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")

@@ -1,0 +1,124 @@
+"""What a pipeline is made of: the profile's frozen models and each corpus' features and decoders.
+
+Everything is loaded once, when it is first used, and stays public, so that pipelines for several
+variants share it, and captioning pictures never loads the text-to-image model.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from ..data.features import FeatureStore
+from ..errors import CheckpointError
+from ..models import ClipEncoder, Detector, Generator
+from ..profiles import Profile
+from ..runtime import pick_device
+from .captioner import CaptionModel
+from .checkpoint import load_checkpoint
+from .projection import SupportSet
+from .variant import Variant
+
+T = TypeVar("T")
+
+
+class Components:
+    """The parts of one profile on one device.
+
+    Args:
+        profile: names them.
+        device: where the models run.
+    """
+
+    def __init__(self, profile: Profile, device: torch.device) -> None:
+        self.profile = profile
+        self.device = device
+        self._loaded: dict[Any, Any] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(cls, profile: Profile, device: torch.device | None = None) -> Components:
+        """Return the components of a profile; None takes CUDA where there is a device, else the CPU."""
+        return cls(profile, device or pick_device())
+
+    @property
+    def generator(self) -> Generator:
+        """The text-to-image model."""
+        return self._once("generator", lambda: Generator.from_settings(self.profile.generator, self.device))
+
+    @property
+    def encoder(self) -> ClipEncoder:
+        """CLIP."""
+        return self._once("encoder", lambda: ClipEncoder.from_settings(self.profile.encoder, self.device))
+
+    @property
+    def detector(self) -> Detector:
+        """The object detector."""
+        return self._once("detector", lambda: Detector.from_settings(self.profile.detector, self.device))
+
+    def feature_store(self, corpus: str) -> FeatureStore:
+        """Return a corpus' captions with their features."""
+        folder = self.profile.corpus(corpus).features
+        return self._once(("store", corpus), lambda: FeatureStore.open(folder))
+
+    def support_set(self, corpus: str) -> SupportSet:
+        """Return a corpus' text features, which Eq. 3 projects onto."""
+
+        def load() -> SupportSet:
+            store = self.feature_store(corpus)
+            return SupportSet(torch.from_numpy(store.text_features).to(self.device), store.captions)
+
+        return self._once(("support", corpus), load)
+
+    def captioner(self, corpus: str, variant: Variant) -> CaptionModel:
+        """Return the trained decoder of a variant.
+
+        Raises:
+            CheckpointError: if there is none, or it was trained with another CLIP model.
+        """
+        return self._captioner(corpus, variant)[0]
+
+    def captioner_details(self, corpus: str, variant: Variant) -> dict[str, Any]:
+        """Return the sidecar of a trained decoder: how it was made."""
+        return self._captioner(corpus, variant)[1]
+
+    def forget_captioner(self, corpus: str, variant: Variant) -> None:
+        """Load this decoder again when it is next used, because it was trained anew."""
+        with self._lock:
+            self._loaded.pop(("captioner", corpus, variant), None)
+
+    def tag_features(self, labels: Sequence[str]) -> Tensor:
+        """Return (K, D) CLIP text features of labels (SynTIC, Eq. 4), each encoded once."""
+        with self._lock:
+            missing = [label for label in dict.fromkeys(labels) if ("tag", label) not in self._loaded]
+            if missing:
+                for label, feature in zip(missing, self.encoder.encode_texts(missing), strict=True):
+                    self._loaded["tag", label] = feature
+            known = [cast(Tensor, self._loaded["tag", label]) for label in labels]
+        return torch.stack(known) if known else torch.zeros(0, self.encoder.width, device=self.device)
+
+    def _captioner(self, corpus: str, variant: Variant) -> tuple[CaptionModel, dict[str, Any]]:
+        def load() -> tuple[CaptionModel, dict[str, Any]]:
+            path = self.profile.corpus(corpus).decoders / variant.name
+            model, sidecar = load_checkpoint(path, self.profile.name)
+            tokenizer = self.encoder.tokenizer
+            expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
+            config = model.config
+            if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:
+                raise CheckpointError(
+                    f"The decoder {path} was trained with another CLIP model than this profile's; "
+                    "train it again with `python -m syntic train`."
+                )
+            return model.to(self.device), sidecar
+
+        return self._once(("captioner", corpus, variant), load)
+
+    def _once(self, key: Any, load: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._loaded:
+                self._loaded[key] = load()
+            return cast(T, self._loaded[key])

@@ -1,0 +1,358 @@
+"""The caption decoder of Eq. 6: a small GPT that continues a prefix of image features.
+
+Like DeCap's: pre-norm blocks, learned positions, GELU, input and output embeddings tied. The prefix
+comes first, one position for each feature, each with a linear map of its own; the start mark and the
+caption follow. Decoding keeps keys and values of the positions before, so a step costs one position.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InputError, ShapeError
+
+INITIAL_STD = 0.02  # GPT-2's
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """Sizes of the decoder and the marks of its tokenizer.
+
+    Attributes:
+        feature_width: D, the CLIP width.
+        vocabulary_size: V, the tokenizer's.
+        prefix_length: P, features before the start mark; set by CaptionModel from its variant.
+        max_tokens: longest caption in tokens, without start and end marks.
+        dropout: in training (A, GPT-2's value, which DeCap keeps).
+    """
+
+    feature_width: int
+    vocabulary_size: int
+    start_id: int
+    end_id: int
+    pad_id: int
+    width: int = 768
+    layers: int = 4
+    heads: int = 4
+    max_tokens: int = 20
+    prefix_length: int = 1
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot work."""
+        if self.width % self.heads:
+            raise InputError(
+                f"The decoder's width {self.width} must be a multiple of {self.heads}, its heads."
+            )
+        if min(self.layers, self.max_tokens, self.prefix_length) < 1:
+            raise InputError("The decoder's `layers`, `max_tokens` and `prefix_length` must be at least 1.")
+        if max(self.start_id, self.end_id, self.pad_id) >= self.vocabulary_size:
+            raise InputError(
+                f"The decoder's marks must be below its vocabulary's size {self.vocabulary_size}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """One decoded caption as token ids.
+
+    Attributes:
+        tokens: without the start mark; the end mark is last where it was reached.
+        probabilities: of each token given those before.
+        alternatives: for each token the most probable others, as (token, probability).
+        beams: every beam's tokens and mean log probability per token, best first; `tokens` is the
+            first. One under greedy decoding.
+    """
+
+    tokens: list[int]
+    probabilities: list[float]
+    alternatives: list[list[tuple[int, float]]]
+    beams: list[tuple[list[int], float]]
+
+
+class KeyValueCache:
+    """Keys and values of the positions so far, for all layers, in one buffer."""
+
+    def __init__(self, config: DecoderConfig, rows: int, like: Tensor) -> None:
+        positions = config.prefix_length + 1 + config.max_tokens
+        head_width = config.width // config.heads
+        self.values = like.new_empty(config.layers, 2, rows, config.heads, positions, head_width)
+        self.length = 0
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order; a row may come more than once."""
+        used = self.values[..., : self.length, :].index_select(2, rows)
+        if len(rows) != self.values.shape[2]:
+            shape = self.values.shape
+            self.values = self.values.new_empty(*shape[:2], len(rows), *shape[3:])
+        self.values[..., : self.length, :] = used
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append (B, H, T, W / H) keys and values to one layer and return all so far."""
+        end = self.length + keys.shape[2]
+        self.values[layer, 0, :, :, self.length : end] = keys
+        self.values[layer, 1, :, :, self.length : end] = values
+        return self.values[layer, 0, :, :, :end], self.values[layer, 1, :, :, :end]
+
+
+class DecoderBlock(nn.Module):
+    """Causal self-attention and a feed-forward layer, each on normalised input and added back."""
+
+    def __init__(self, config: DecoderConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.query_key_value = nn.Linear(config.width, 3 * config.width)
+        self.attention_output = nn.Linear(config.width, config.width)
+        self.feedforward_norm = nn.LayerNorm(config.width)
+        self.feedforward_input = nn.Linear(config.width, 4 * config.width)
+        self.feedforward_output = nn.Linear(4 * config.width, config.width)
+
+    def forward(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Map (B, T, W) to (B, T, W)."""
+        hidden = hidden + self._drop(self._attend(self.attention_norm(hidden), cache))
+        inner = F.gelu(self.feedforward_input(self.feedforward_norm(hidden)), approximate="tanh")
+        return hidden + self._drop(self.feedforward_output(inner))
+
+    def _attend(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
+        rows, length, width = hidden.shape
+        mixed = self.query_key_value(hidden).view(rows, length, 3, self.heads, width // self.heads)
+        queries, keys, values = mixed.permute(2, 0, 3, 1, 4)  # 3 x (B, H, T, W / H)
+        if cache is not None:
+            keys, values = cache.extend(self.layer, keys, values)
+        attended: Tensor = F.scaled_dot_product_attention(
+            queries, keys, values, is_causal=length > 1, dropout_p=self.dropout if self.training else 0.0
+        )
+        merged: Tensor = self.attention_output(attended.transpose(1, 2).reshape(rows, length, width))
+        return merged
+
+    def _drop(self, hidden: Tensor) -> Tensor:
+        return F.dropout(hidden, self.dropout, self.training)
+
+
+class CaptionDecoder(nn.Module):
+    """A causal transformer over prefix features and caption tokens."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.prefix_maps = nn.ModuleList(
+            nn.Linear(config.feature_width, config.width) for _ in range(config.prefix_length)
+        )
+        self.token_embedding = nn.Embedding(config.vocabulary_size, config.width)
+        self.position_embedding = nn.Embedding(config.prefix_length + 1 + config.max_tokens, config.width)
+        self.blocks = nn.ModuleList(DecoderBlock(config, layer) for layer in range(config.layers))
+        self.final_norm = nn.LayerNorm(config.width)
+        self.apply(_initialise)
+        for block in self.blocks.children():  # keeps the sum over layers at one layer's size, as GPT-2 does
+            assert isinstance(block, DecoderBlock)
+            for output in (block.attention_output, block.feedforward_output):
+                nn.init.normal_(output.weight, std=INITIAL_STD / (2 * config.layers) ** 0.5)
+
+    def forward(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+        """Predict the token after each given one.
+
+        Args:
+            prefix: (B, P, D) features.
+            tokens: (B, L), the start mark first, at most 1 + max_tokens.
+
+        Returns:
+            (B, L, V) logits; those at position l are for token l + 1.
+
+        Raises:
+            ShapeError: if the prefix or the tokens do not fit the decoder.
+        """
+        hidden = self._run(torch.cat([self._embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
+        return self._logits(hidden[:, self.config.prefix_length :])
+
+    @torch.no_grad()
+    def greedy(self, prefix: Tensor, *, alternatives: int = 5) -> list[Decoded]:
+        """Take the most probable token at each step.
+
+        Args:
+            prefix: (B, P, D) features.
+            alternatives: how many other tokens to report at each step.
+        """
+        cache = KeyValueCache(self.config, len(prefix), prefix)
+        logits = self._start(prefix, cache)
+        history = _History(len(prefix), alternatives, self.config)
+        while True:
+            candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
+            history.append(candidates[:, 0], log_probabilities[:, 0], candidates, log_probabilities)
+            if history.is_complete():
+                break
+            logits = self._continue(candidates[:, 0], cache)
+        return history.decoded(beam_size=1)
+
+    @torch.no_grad()
+    def beam_search(self, prefix: Tensor, beam_size: int = 5, *, alternatives: int = 5) -> list[Decoded]:
+        """Keep the captions with the highest mean log probability per token.
+
+        A beam that reached the end mark stays among the `beam_size` best for as long as its mean
+        holds, as in ClipCap's, CapDec's and ViECap's search.
+
+        Args:
+            prefix: (B, P, D) features.
+            beam_size: captions kept at each step; 1 is greedy decoding.
+            alternatives: how many other tokens to report at each step of the best beam.
+
+        Raises:
+            InputError: if `beam_size` is out of range.
+        """
+        if not 1 <= beam_size <= self.config.vocabulary_size:
+            raise InputError(f"`beam_size` must be in 1..{self.config.vocabulary_size} but is {beam_size}.")
+        rows, beams, end_id = len(prefix), beam_size, self.config.end_id
+        device = prefix.device
+        first_beam = torch.arange(rows, device=device)[:, None] * beams  # (B, 1)
+        cache = KeyValueCache(self.config, rows, prefix)
+        logits = self._start(prefix, cache).repeat_interleave(beams, dim=0)  # (B K, V)
+        cache.select(torch.arange(rows, device=device).repeat_interleave(beams))
+        history = _History(rows * beams, alternatives, self.config)
+        scores = torch.full((rows, beams), -torch.inf, device=device)  # summed log probabilities
+        scores[:, 0] = 0  # the beams are still equal, so only the first may branch
+        only_first = torch.full((beams,), -torch.inf, device=device)
+        only_first[0] = 0
+        while True:
+            candidates, log_probabilities = _top(logits, max(beams, history.width))  # (B K, C) each
+            ended = history.ended.view(rows, beams, 1)
+            tokens = torch.where(ended, end_id, candidates[:, :beams].view(rows, beams, beams))
+            gains = torch.where(ended, only_first, log_probabilities[:, :beams].view(rows, beams, beams))
+            extended = scores[..., None] + gains  # (B, K, K)
+            lengths = history.lengths.view(rows, beams, 1) + (~ended).long()
+            best = (extended / lengths).flatten(1).topk(beams, dim=1).indices  # (B, K), best first
+            parents = (first_beam + best // beams).flatten()  # (B K,)
+            scores = extended.flatten(1).gather(1, best)
+            history.select(parents)
+            history.append(
+                tokens.flatten(1).gather(1, best).flatten(),
+                gains.flatten(1).gather(1, best).flatten(),
+                candidates[parents, : history.width],
+                log_probabilities[parents, : history.width],
+            )
+            if history.is_complete():
+                break
+            cache.select(parents)
+            logits = self._continue(history.tokens[-1], cache)
+        return history.decoded(beam_size=beams)
+
+    def _embed_prefix(self, prefix: Tensor) -> Tensor:
+        expected = (self.config.prefix_length, self.config.feature_width)
+        if prefix.shape[1:] != expected:
+            raise ShapeError(f"The prefix must be (B, *{expected}) but is {tuple(prefix.shape)}.")
+        embedded = [embed(prefix[:, i]) for i, embed in enumerate(self.prefix_maps)]
+        return torch.stack(embedded, dim=1)  # (B, P, W)
+
+    def _embed_tokens(self, tokens: Tensor) -> Tensor:
+        longest = 1 + self.config.max_tokens
+        if not 1 <= tokens.shape[1] <= longest:
+            raise ShapeError(f"The decoder takes 1..{longest} tokens but was given {tokens.shape[1]}.")
+        embedded: Tensor = self.token_embedding(tokens)  # (B, L, W)
+        return embedded
+
+    def _run(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Map embeddings (B, T, W), which follow what the cache holds, to normalised hidden states."""
+        start = 0 if cache is None else cache.length
+        hidden = hidden + self.position_embedding.weight[start : start + hidden.shape[1]]
+        hidden = F.dropout(hidden, self.config.dropout, self.training)
+        for block in self.blocks:
+            hidden = block(hidden, cache)
+        if cache is not None:
+            cache.length += hidden.shape[1]
+        normalised: Tensor = self.final_norm(hidden)
+        return normalised
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        return hidden @ self.token_embedding.weight.T
+
+    def _start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
+        """Feed the prefix and the start mark; return the first token's logits (B, V)."""
+        starts = torch.full((len(prefix), 1), self.config.start_id, device=prefix.device)
+        hidden = torch.cat([self._embed_prefix(prefix), self._embed_tokens(starts)], dim=1)
+        return self._logits(self._run(hidden, cache)[:, -1])
+
+    def _continue(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
+        """Feed one token (B,) to each row; return the next one's logits (B, V)."""
+        return self._logits(self._run(self._embed_tokens(tokens[:, None]), cache)[:, -1])
+
+
+class _History:
+    """The tokens decoded so far for R rows, and what else was probable at each step."""
+
+    def __init__(self, rows: int, alternatives: int, config: DecoderConfig) -> None:
+        self.config = config
+        self.alternatives = alternatives
+        self.width = min(alternatives + 1, config.vocabulary_size)  # the chosen token may be among them
+        self.tokens: list[Tensor] = []  # one (R,) each step, as are the log probabilities
+        self.log_probabilities: list[Tensor] = []
+        self.candidates: list[Tensor] = []  # one (R, A + 1) each step
+        self.candidate_log_probabilities: list[Tensor] = []
+        self.ended: Tensor = torch.zeros(rows, dtype=torch.bool)
+        self.lengths: Tensor = torch.zeros(rows, dtype=torch.long)
+
+    def append(self, tokens: Tensor, log_probabilities: Tensor, candidates: Tensor, others: Tensor) -> None:
+        """Add one step; rows that ended before keep their length."""
+        self.tokens.append(tokens)
+        self.log_probabilities.append(log_probabilities)
+        self.candidates.append(candidates)
+        self.candidate_log_probabilities.append(others)
+        self.ended, self.lengths = self.ended.to(tokens.device), self.lengths.to(tokens.device)
+        self.lengths = self.lengths + (~self.ended).long()
+        self.ended = self.ended | (tokens == self.config.end_id)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order."""
+        for steps in (self.tokens, self.log_probabilities, self.candidates, self.candidate_log_probabilities):
+            steps[:] = [step[rows] for step in steps]
+        self.ended, self.lengths = self.ended[rows], self.lengths[rows]
+
+    def is_complete(self) -> bool:
+        """Whether every row has ended or the longest caption is reached."""
+        return len(self.tokens) == self.config.max_tokens or bool(self.ended.all())
+
+    def decoded(self, beam_size: int) -> list[Decoded]:
+        """Cut each row after its end mark and group the rows by beams, best first."""
+        tokens = torch.stack(self.tokens, dim=1).tolist()  # (R, T)
+        log_probabilities = torch.stack(self.log_probabilities, dim=1).tolist()
+        candidates = torch.stack(self.candidates, dim=1).tolist()  # (R, T, A + 1)
+        probabilities = torch.stack(self.candidate_log_probabilities, dim=1).exp().tolist()
+        lengths = self.lengths.tolist()
+        beams = [
+            (row_tokens[:length], sum(row_values[:length]) / length)
+            for row_tokens, row_values, length in zip(tokens, log_probabilities, lengths, strict=True)
+        ]
+        results = []
+        for best in range(0, len(tokens), beam_size):
+            chosen = tokens[best][: lengths[best]]
+            others = [
+                [(other, p) for other, p in zip(*step, strict=True) if other != token][: self.alternatives]
+                for token, *step in zip(chosen, candidates[best], probabilities[best], strict=False)
+            ]
+            results.append(
+                Decoded(
+                    tokens=chosen,
+                    probabilities=[math.exp(value) for value in log_probabilities[best][: lengths[best]]],
+                    alternatives=others,
+                    beams=beams[best : best + beam_size],
+                )
+            )
+        return results
+
+
+def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` most probable tokens of each row and their log probabilities, best first."""
+    best, tokens = logits.topk(count, dim=-1)
+    return tokens, best - logits.logsumexp(dim=-1, keepdim=True)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=INITIAL_STD)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,187 @@
+"""Eq. 3, feature projection (FP): express an image feature by the texts of a corpus.
+
+    v = sum_k w_k t_k,    w_k = exp(f_sim(s, t_k) / tau) / sum_l exp(f_sim(s, t_l) / tau)
+
+The support set holds the text feature of every caption of the corpus, so v lies among texts and
+the modality gap closes. The result is brought back to unit norm (A, as DeCap does): otherwise its
+length would tell how many captions share the weight.
+
+The softmax is taken while the support set is read once, chunk by chunk, with a running maximum
+(online softmax). That is exact, and the memory it needs does not grow with the support set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError, ShapeError
+from .similarity import require_same_width, unit_norm
+
+QUERY_BLOCK = 256
+CHUNK_VALUES = 2**20  # 4 MiB of float32: small enough to be still in cache when it is read again
+
+
+class SupportSet:
+    """The text features that images are projected onto.
+
+    Args:
+        features: (M, D) text features; brought to unit norm where they are not.
+        captions: the M captions they belong to.
+
+    Raises:
+        ShapeError: if the two differ in number.
+        InputError: if a feature is not finite.
+    """
+
+    def __init__(self, features: Tensor | np.ndarray, captions: Sequence[str]) -> None:
+        self.features = unit_norm(features, "support features")
+        self.captions = captions
+        if len(self.features) != len(captions):
+            raise ShapeError(f"There are {len(self.features)} support features but {len(captions)} captions.")
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def to(self, device: torch.device) -> SupportSet:
+        """Return the same support set with its features on `device`."""
+        return self if self.features.device == device else SupportSet(self.features.to(device), self.captions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """What Eq. 3 made of B image features.
+
+    Attributes:
+        features: (B, D) the projected features v, unit norm.
+        top_indices: (B, k) positions in the support set of the largest weights, largest first.
+        top_weights: (B, k) those weights.
+        top_similarities: (B, k) the cosines they come from.
+        entropy: (B,) of all M weights, in nats.
+    """
+
+    features: Tensor
+    top_indices: Tensor
+    top_weights: Tensor
+    top_similarities: Tensor
+    entropy: Tensor
+
+    @property
+    def effective_captions(self) -> Tensor:
+        """(B,) exp(entropy): how many captions the weight is spread over, 1 to M."""
+        return self.entropy.exp()
+
+
+@torch.no_grad()
+def project_onto_support(
+    image_features: Tensor | np.ndarray,
+    support: SupportSet,
+    *,
+    temperature: float = 0.01,
+    top_k: int = 10,
+    own_indices: Tensor | None = None,
+) -> Projection:
+    """Move image features into the text space of the support set (SynTIC, Eq. 3).
+
+    Args:
+        image_features: (B, D).
+        support: M text features.
+        temperature: tau of Eq. 3, > 0; smaller keeps fewer captions. The paper takes 1/100 for
+            MSCOCO and SS1M, 1/80 for Flickr30k.
+        top_k: how many of the largest weights to report, at most M.
+        own_indices: (B,) position of each row's own caption, which then gets no weight. The paper
+            keeps it; with a few thousand captions it would take nearly all the weight in training.
+
+    Returns:
+        Projection on the support set's device.
+
+    Raises:
+        ShapeError: if D differs from the support set's, or `own_indices` does not fit.
+        InputError: if the temperature is not above 0 or a feature is not finite.
+    """
+    queries = unit_norm(image_features, "image_features").to(support.features.device)
+    require_same_width(queries, support.features, ("image_features", "support features"))
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise InputError(f"`temperature` of Eq. 3 must be above 0 but is {temperature}.")
+    if top_k < 1:
+        raise InputError(f"`top_k` must be at least 1 but is {top_k}.")
+    if own_indices is not None:
+        own_indices = _checked_own_indices(own_indices, len(queries), support)
+    blocks = [
+        _project_block(
+            queries[start : start + QUERY_BLOCK],
+            support.features,
+            temperature,
+            min(top_k, len(support) - (own_indices is not None)),
+            None if own_indices is None else own_indices[start : start + QUERY_BLOCK],
+        )
+        for start in range(0, len(queries), QUERY_BLOCK)
+    ]
+    features, indices, weights, similarities, entropy = map(torch.cat, zip(*blocks, strict=True))
+    return Projection(
+        features=features,
+        top_indices=indices,
+        top_weights=weights,
+        top_similarities=similarities,
+        entropy=entropy,
+    )
+
+
+def _project_block(
+    queries: Tensor, support: Tensor, temperature: float, top_k: int, own: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Eq. 3 for up to QUERY_BLOCK rows; sums are kept relative to the running maximum of the logits."""
+    rows, width = queries.shape
+    maximum = queries.new_full((rows, 1), -math.inf)
+    total = queries.new_zeros(rows, 1)  # sum of exp(logit - maximum)
+    moment = queries.new_zeros(rows, 1)  # sum of exp(logit - maximum) * (logit - maximum)
+    mixture = queries.new_zeros(rows, width)  # sum of exp(logit - maximum) * t
+    best = queries.new_empty(rows, 0)
+    best_indices = torch.empty(rows, 0, dtype=torch.long, device=queries.device)
+    size = max(1, CHUNK_VALUES // max(width, rows))
+    for start in range(0, len(support), size):
+        texts = support[start : start + size]  # (C, D)
+        similarities = queries @ texts.T  # (B, C)
+        if own is not None:
+            _mask_own(similarities, own - start)
+        top, indices = similarities.topk(min(top_k, len(texts)), dim=1)
+        best, kept = torch.cat([best, top], dim=1).topk(min(top_k, best.shape[1] + top.shape[1]), dim=1)
+        best_indices = torch.cat([best_indices, indices + start], dim=1).gather(1, kept)
+
+        # A chunk may hold nothing but the own caption, whose logit is -inf.
+        raised = torch.maximum(maximum, top[:, :1] / temperature)
+        raised = raised.clamp(min=torch.finfo(raised.dtype).min)
+        shift = maximum - raised
+        scale = shift.exp()
+        logits = similarities.div_(temperature).sub_(raised)
+        weights = logits.exp()
+        moment = scale * (moment + torch.where(total > 0, total * shift, total))
+        moment = moment + torch.where(weights > 0, weights * logits, weights).sum(dim=1, keepdim=True)
+        total = scale * total + weights.sum(dim=1, keepdim=True)
+        mixture = scale * mixture + weights @ texts
+        maximum = raised
+    projected = torch.nn.functional.normalize(mixture / total, dim=1)
+    top_weights = (best / temperature - maximum).exp() / total
+    entropy = (total.log() - moment / total).squeeze(1).clamp(min=0)
+    return projected, best_indices, top_weights, best, entropy
+
+
+def _mask_own(similarities: Tensor, columns: Tensor) -> None:
+    inside = ((columns >= 0) & (columns < similarities.shape[1])).nonzero().flatten()
+    similarities[inside, columns[inside]] = -math.inf
+
+
+def _checked_own_indices(own: Tensor, rows: int, support: SupportSet) -> Tensor:
+    own = torch.as_tensor(own).to(support.features.device)
+    if own.shape != (rows,):
+        raise ShapeError(f"`own_indices` must have shape ({rows},) but has {tuple(own.shape)}.")
+    if len(support) < 2:
+        raise ShapeError("With the own caption masked the support set must hold at least 2 captions.")
+    if int(own.min()) < 0 or int(own.max()) >= len(support):
+        raise ShapeError(f"`own_indices` must lie in 0..{len(support) - 1}.")
+    return own

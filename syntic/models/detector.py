@@ -1,0 +1,92 @@
+"""The detector by transformers: pictures to labelled boxes, frozen. Its labels are the tags of Eq. 4."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ..errors import CheckpointError
+from ..profiles.profile import DetectorSettings
+from ..types import Detection
+from .folders import require_model
+
+IMAGE_BATCH = 16
+
+
+class Detector:
+    """A frozen detector of the DETR family.
+
+    Attributes:
+        model: of `AutoModelForObjectDetection`.
+        processor: its `AutoImageProcessor`.
+        threshold: lowest score reported, unless `detect` is given another.
+    """
+
+    def __init__(self, model: Any, processor: Any, threshold: float, device: torch.device) -> None:
+        self.model = model.eval().requires_grad_(False).to(device)
+        self.processor = processor
+        self.threshold = threshold
+        self.device = device
+
+    @classmethod
+    def from_settings(cls, settings: DetectorSettings, device: torch.device) -> Detector:
+        """Load the model that a profile names.
+
+        Raises:
+            CheckpointError: if it is not there or cannot be loaded.
+        """
+        from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+        require_model(settings.model, "config.json", "detector", "python -m syntic emoji pretrain detector")
+        try:
+            model = AutoModelForObjectDetection.from_pretrained(
+                settings.model, use_safetensors=True, trust_remote_code=False
+            )
+            processor = AutoImageProcessor.from_pretrained(settings.model, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"The detector cannot be loaded from {settings.model!r}; check the folder or the network."
+            ) from error
+        return cls(model, processor, settings.threshold, device)
+
+    @property
+    def labels(self) -> list[str]:
+        """Every class name it knows."""
+        return list(self.model.config.id2label.values())
+
+    @torch.inference_mode()
+    def detect(self, images: list[Image.Image], threshold: float | None = None) -> list[list[Detection]]:
+        """Find objects.
+
+        Args:
+            images: RGB pictures of any sizes.
+            threshold: lowest score reported; None takes the profile's.
+
+        Returns:
+            For each picture its detections, best first, with boxes inside the picture.
+        """
+        threshold = self.threshold if threshold is None else threshold
+        found: list[list[Detection]] = []
+        for start in range(0, len(images), IMAGE_BATCH):
+            batch = images[start : start + IMAGE_BATCH]
+            inputs = self.processor(images=batch, return_tensors="pt").to(self.device)
+            results = self.processor.post_process_object_detection(
+                self.model(**inputs),
+                threshold=threshold,
+                target_sizes=[(image.height, image.width) for image in batch],
+            )
+            found += [self._read(result, image) for result, image in zip(results, batch, strict=True)]
+        return found
+
+    def _read(self, result: dict[str, torch.Tensor], image: Image.Image) -> list[Detection]:
+        detections = []
+        for label, score, corners in zip(
+            result["labels"].tolist(), result["scores"].tolist(), result["boxes"].tolist(), strict=True
+        ):
+            left, right = (min(max(x, 0.0), float(image.width)) for x in corners[::2])
+            top, bottom = (min(max(y, 0.0), float(image.height)) for y in corners[1::2])
+            name = self.model.config.id2label[label]
+            detections.append(Detection(label=name, score=score, box=(left, top, right, bottom)))
+        return sorted(detections, key=lambda detection: -detection.score)

@@ -1,0 +1,179 @@
+"""CLIP by open_clip: pictures and texts to features, frozen.
+
+open_clip does not normalise by default. Here every feature has unit norm, which makes Eq. 1 a product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import open_clip
+import torch
+from open_clip.factory import parse_model_name
+from PIL import Image
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..profiles.profile import EncoderSettings
+
+IMAGE_BATCH = 64
+TEXT_BATCH = 256
+
+
+class CaptionTokenizer(Protocol):
+    """The tokenizer of CLIP's text tower, which the caption decoder shares.
+
+    Attributes:
+        start_id: mark before a caption.
+        end_id: mark after it.
+        pad_id: what fills a row after the end mark; it may equal `end_id`.
+        vocabulary_size: V.
+    """
+
+    start_id: int
+    end_id: int
+    pad_id: int
+    vocabulary_size: int
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text, without marks."""
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of token ids; marks among them are left out."""
+
+
+class BytePairTokenizer:
+    """CLIP's own tokenizer (`open_clip.SimpleTokenizer`), for the paper's profile."""
+
+    def __init__(self, tokenizer: open_clip.SimpleTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.start_id: int = tokenizer.sot_token_id
+        self.end_id: int = tokenizer.eot_token_id
+        self.pad_id: int = tokenizer.eot_token_id  # CLIP pads with 0, which is a word here
+        self.vocabulary_size: int = tokenizer.vocab_size
+        self._marks = set(tokenizer.all_special_ids)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text, without marks."""
+        return list(self._tokenizer.encode(text))
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of token ids; marks among them are left out."""
+        return str(self._tokenizer.decode([token for token in ids if token not in self._marks])).strip()
+
+
+class FolderTokenizer:
+    """A tokenizer of transformers (`open_clip.tokenizer.HFTokenizer`), for CLIP models with their own.
+
+    Raises:
+        CheckpointError: if it has no mark for start or end.
+    """
+
+    def __init__(self, tokenizer: open_clip.tokenizer.HFTokenizer) -> None:
+        self._clean = tokenizer.clean_fn
+        self._tokenizer = inner = tokenizer.tokenizer
+        start = inner.bos_token_id if inner.bos_token_id is not None else inner.cls_token_id
+        end = inner.eos_token_id if inner.eos_token_id is not None else inner.sep_token_id
+        if start is None or end is None:
+            raise CheckpointError(
+                "The CLIP tokenizer has no mark for start or end; give it `bos_token` and `eos_token`."
+            )
+        self.start_id: int = start
+        self.end_id: int = end
+        self.pad_id: int = inner.pad_token_id if inner.pad_token_id is not None else end
+        self.vocabulary_size: int = len(inner)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text, without marks."""
+        return list(self._tokenizer.encode(self._clean(text), add_special_tokens=False))
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of token ids; marks among them are left out."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+class ClipEncoder:
+    """Frozen CLIP.
+
+    Attributes:
+        model: the open_clip model, in float32.
+        preprocess: its transform from a PIL image to a tensor.
+        tokenizer: ids of captions, shared with the decoder.
+        width: D.
+    """
+
+    def __init__(self, model: Any, preprocess: Any, tokenize: Any, device: torch.device) -> None:
+        self.model = model.eval().requires_grad_(False).to(device)
+        self.preprocess = preprocess
+        self.device = device
+        self._tokenize = tokenize
+        kind = BytePairTokenizer if isinstance(tokenize, open_clip.SimpleTokenizer) else FolderTokenizer
+        self.tokenizer: CaptionTokenizer = kind(tokenize)
+        self.width = int(self.encode_texts([""]).shape[1])
+
+    @classmethod
+    def from_settings(cls, settings: EncoderSettings, device: torch.device) -> ClipEncoder:
+        """Load the model that a profile names.
+
+        Raises:
+            CheckpointError: if it is not there or cannot be loaded.
+        """
+        options = _loading_options(settings)
+        try:
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                settings.model, device=device, weights_only=True, **options
+            )
+            tokenize = open_clip.get_tokenizer(settings.model)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"CLIP cannot be loaded from {settings.model!r}: {_say(error)}") from error
+        return cls(model, preprocess, tokenize, device)
+
+    @torch.no_grad()
+    def encode_images(self, images: list[Image.Image]) -> Tensor:
+        """Return (B, D) float32 features of unit norm, on the encoder's device."""
+        return self._encode(
+            [images[i : i + IMAGE_BATCH] for i in range(0, len(images), IMAGE_BATCH)],
+            lambda batch: torch.stack([self.preprocess(image) for image in batch]),
+            self.model.encode_image,
+        )
+
+    @torch.no_grad()
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """Return (B, D) float32 features of unit norm, on the encoder's device.
+
+        What is longer than CLIP's context is cut.
+        """
+        return self._encode(
+            [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)],
+            self._tokenize,
+            self.model.encode_text,
+        )
+
+    def _encode(self, batches: list[Any], prepare: Callable[[Any], Tensor], tower: Any) -> Tensor:
+        features = [tower(prepare(batch).to(self.device), normalize=True).float() for batch in batches]
+        return torch.cat(features) if features else torch.zeros(0, self.width, device=self.device)
+
+
+def _loading_options(settings: EncoderSettings) -> dict[str, Any]:
+    """Say what open_clip would otherwise guess, and refuse what it would load without weights."""
+    schema, identifier = parse_model_name(settings.model)
+    if schema == "local-dir":
+        folder = Path(identifier)
+        if not (folder / "open_clip_config.json").is_file() or not any(folder.glob("*.safetensors")):
+            raise CheckpointError(
+                f"There is no CLIP model at {folder}, which needs open_clip_config.json and a .safetensors "
+                "file; for the emoji profile run `python -m syntic emoji pretrain clip`."
+            )
+        return {}
+    if schema is None and not settings.pretrained:
+        raise CheckpointError(
+            f"The profile names CLIP model {settings.model!r} but no weights; set `pretrained` in [encoder]."
+        )
+    tag = open_clip.get_pretrained_cfg(settings.model, settings.pretrained or "")
+    return {"pretrained": settings.pretrained, "force_quick_gelu": bool(tag.get("quick_gelu", False))}
+
+
+def _say(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

@@ -1,0 +1,123 @@
+"""The text-to-image model by diffusers: captions to synthetic images, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import CheckpointError, ShapeError
+from ..profiles.profile import GeneratorSettings
+from .folders import require_model
+
+OnStep = Callable[[int, int, Image.Image | None], None]
+
+PREVIEWS = 5
+SMALL_VAE_PARAMETERS = 20_000_000
+# Colours of Stable Diffusion 1's four latent channels: one linear map instead of its large decoder.
+# From the diffusers forum, "Decoding latents to RGB without upscaling".
+LATENT_COLOURS = (
+    (0.298, 0.207, 0.208),
+    (0.187, 0.286, 0.173),
+    (-0.158, 0.189, 0.264),
+    (-0.184, -0.271, -0.473),
+)
+
+
+class Generator:
+    """A frozen `DiffusionPipeline`.
+
+    Attributes:
+        pipeline: the diffusers pipeline; float32 on the CPU, float16 on CUDA.
+        settings: steps, guidance and size.
+    """
+
+    def __init__(self, pipeline: Any, settings: GeneratorSettings, device: torch.device) -> None:
+        self.pipeline = pipeline.to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.settings = settings
+        self.device = device
+
+    @classmethod
+    def from_settings(cls, settings: GeneratorSettings, device: torch.device) -> Generator:
+        """Load the pipeline that a profile names.
+
+        Raises:
+            CheckpointError: if it is not there or cannot be loaded.
+        """
+        from diffusers import DiffusionPipeline
+
+        require_model(
+            settings.model, "model_index.json", "generator", "python -m syntic emoji pretrain generator"
+        )
+        try:
+            pipeline = DiffusionPipeline.from_pretrained(
+                settings.model,
+                dtype=torch.float16 if device.type == "cuda" else torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise CheckpointError(
+                f"The generator cannot be loaded from {settings.model!r}; check the folder or the network."
+            ) from error
+        return cls(pipeline, settings, device)
+
+    @torch.inference_mode()
+    def generate(
+        self, texts: list[str], seeds: list[int], on_step: OnStep | None = None
+    ) -> list[Image.Image]:
+        """Generate one image for each text.
+
+        Each image's noise comes from its own seed, drawn on the CPU, so an image does not depend on
+        the batch it is made in.
+
+        Args:
+            texts: captions.
+            seeds: one for each.
+            on_step: called with the steps done, their number, and now and then a preview of the
+                first image; what it raises ends the run.
+
+        Raises:
+            ShapeError: if the two differ in number.
+        """
+        if len(texts) != len(seeds):
+            raise ShapeError(f"There are {len(texts)} texts but {len(seeds)} seeds; give each text one.")
+        if not texts:
+            return []
+
+        def after_step(pipeline: Any, step: int, time: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            total = int(pipeline.num_timesteps)
+            if on_step is not None:
+                on_step(step + 1, total, self._preview(tensors["latents"], step + 1, total))
+            return {}
+
+        output = self.pipeline(
+            prompt=texts,
+            num_inference_steps=self.settings.steps,
+            guidance_scale=self.settings.guidance_scale,
+            height=self.settings.height_px,
+            width=self.settings.width_px,
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            callback_on_step_end=None if on_step is None else after_step,
+            callback_on_step_end_tensor_inputs=["latents"],
+        )
+        return [image.convert("RGB") for image in output.images]
+
+    def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
+        """Show the first image so far, a few times in a run and not at its end."""
+        if step == total or step % max(1, total // PREVIEWS):
+            return None
+        latents = latents[:1]
+        vae = self.pipeline.vae
+        if latents.shape[1] == len(LATENT_COLOURS) and vae.num_parameters() > SMALL_VAE_PARAMETERS:
+            colours = latents.new_tensor(LATENT_COLOURS)
+            pixels = torch.einsum("bchw,cr->brhw", latents, colours)
+        else:
+            shift = getattr(vae.config, "shift_factor", None) or 0.0
+            pixels = vae.decode(latents / vae.config.scaling_factor + shift, return_dict=False)[0]
+        picture: Image.Image = self.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
+        return picture.resize((self.settings.width_px, self.settings.height_px))

@@ -1,0 +1,5 @@
+"""Profiles: which frozen models, corpora and checkpoints a run uses."""
+
+from .profile import REPOSITORY, CorpusSettings, Profile, load_profile
+
+__all__ = ["REPOSITORY", "CorpusSettings", "Profile", "load_profile"]

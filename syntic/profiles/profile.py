@@ -1,0 +1,185 @@
+"""A profile names the frozen models, the corpora and the checkpoints; all else is the same code.
+
+Profiles are TOML files. `emoji` (shipped, no download) and `paper` (the paper's own models) come
+with the package; any other path to a TOML file of the same form works as well.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+PROFILES = Path(__file__).parent
+REPOSITORY = PROFILES.parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSettings:
+    """The text-to-image model: a path or hub name for `DiffusionPipeline.from_pretrained`."""
+
+    model: str
+    steps: int = 20
+    guidance_scale: float = 7.5
+    height_px: int = 512
+    width_px: int = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings:
+    """CLIP: names for `open_clip.create_model_and_transforms`; a folder as `local-dir:PATH`."""
+
+    model: str
+    pretrained: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """The detector: a path or hub name for `AutoModelForObjectDetection.from_pretrained`."""
+
+    model: str
+    threshold: float = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderSettings:
+    """Size of the caption decoder and of the attention over tags (Eq. 5 and 6)."""
+
+    width: int = 768
+    layers: int = 4
+    heads: int = 4
+    tag_heads: int = 8
+    max_tokens: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinementSettings:
+    """Eq. 2. Temperature and learning rate are the paper's; steps and batch size ours."""
+
+    temperature: float = 0.01
+    learning_rate: float = 1e-5
+    steps: int = 500
+    batch_size: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSettings:
+    """One text corpus.
+
+    Attributes:
+        captions: text file, one caption per line.
+        features: folder of the feature store that `synthesize` wrote for it.
+        decoders: folder of the trained decoders, one per variant.
+        temperature: of Eq. 3 with this corpus as support set.
+        map: the precomputed UMAP of its features, or None.
+    """
+
+    captions: Path
+    features: Path
+    decoders: Path
+    temperature: float = 0.01
+    map: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Everything that `SynTIC.from_profile` loads.
+
+    Attributes:
+        test_sets: name -> folder with `annotations.json` in COCO's format and the pictures.
+        example_texts: sentences offered on the first page.
+        example_images: folder of pictures offered on the first page, or None.
+    """
+
+    name: str
+    generator: GeneratorSettings
+    encoder: EncoderSettings
+    detector: DetectorSettings
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    refinement: RefinementSettings = field(default_factory=RefinementSettings)
+    corpora: dict[str, CorpusSettings] = field(default_factory=dict)
+    test_sets: dict[str, Path] = field(default_factory=dict)
+    example_texts: tuple[str, ...] = ()
+    example_images: Path | None = None
+
+    def corpus(self, name: str) -> CorpusSettings:
+        """Return one corpus or raise InputError with the names there are."""
+        try:
+            return self.corpora[name]
+        except KeyError:
+            known = ", ".join(self.corpora) or "none"
+            raise InputError(f"Profile {self.name!r} has no corpus {name!r}; it has: {known}.") from None
+
+
+def load_profile(name_or_path: str | Path = "emoji") -> Profile:
+    """Read a profile by its name (`emoji`, `paper`) or from a TOML file.
+
+    Relative paths in a shipped profile start at the repository's root, those of any other file at
+    that file's folder.
+
+    Raises:
+        InputError: for an unknown profile, an unknown key, or a missing one.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = PROFILES / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.toml")))
+        raise InputError(
+            f"There is no profile {str(name_or_path)!r}; give {known} or the path of a TOML file."
+        )
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    base = REPOSITORY if path.parent == PROFILES else path.parent
+    profile: Profile = _build(Profile, raw, base, path.name)
+    return profile
+
+
+_SECTIONS: dict[str, type] = {
+    "generator": GeneratorSettings,
+    "encoder": EncoderSettings,
+    "detector": DetectorSettings,
+    "decoder": DecoderSettings,
+    "refinement": RefinementSettings,
+}
+_PATHS = {"captions", "features", "decoders", "map", "example_images"}
+
+
+def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
+    allowed = {f.name: f for f in fields(kind)}
+    for key in raw:
+        if key not in allowed:
+            raise InputError(f"{where}: unknown key {key!r}; allowed are {', '.join(allowed)}.")
+    for name, f in allowed.items():
+        if name not in raw and f.default is MISSING and f.default_factory is MISSING:
+            raise InputError(f"{where}: the key {name!r} is missing.")
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key in _SECTIONS:
+            value = _build(_SECTIONS[key], value, base, f"{where} [{key}]")
+        elif key == "corpora":
+            value = {n: _build(CorpusSettings, v, base, f"{where} [corpora.{n}]") for n, v in value.items()}
+        elif key == "test_sets":
+            value = {n: base / v for n, v in value.items()}
+        elif key in _PATHS:
+            value = base / value
+        elif key == "example_texts":
+            value = tuple(value)
+        elif key in ("model", "pretrained"):
+            value = _resolve_model(value, base)
+        values[key] = value
+    return kind(**values)
+
+
+def _resolve_model(name: str, base: Path) -> str:
+    """Make the path of a folder absolute; leave hub and open_clip names alone."""
+    schema = "local-dir:" if name.startswith("local-dir:") else ""
+    path = name.removeprefix(schema)
+    if schema or path.startswith(("checkpoints/", ".", "/")):
+        return f"{schema}{(base / path).resolve()}"
+    return name

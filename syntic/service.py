@@ -1,0 +1,242 @@
+"""What the app does, without the app: typed requests in, typed events out.
+
+One `SynticService` lives as long as the process. It loads the models once, in the background, lets
+one run at a time through them, and hands every run's events over from its worker thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .errors import DataError, InputError, SynticError
+from .evaluation.map import GapMap
+from .method import VARIANTS, project_onto_support
+from .method.inputs import check_inputs
+from .method.pipeline import SynTIC
+from .profiles import Profile
+from .runtime import ModelLock
+from .types import Event, ProjectionTrace, TraceSettings
+
+logger = logging.getLogger(__name__)
+
+TOP_CAPTIONS = 10
+PICTURE_SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The run waits for the models; `ahead` runs come first."""
+
+    ahead: int
+
+
+WalkEvent = Event | Waiting
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkRequest:
+    """One text or one picture, and how to walk it through the stages.
+
+    Attributes:
+        text: a sentence; or
+        image: a picture, or the path of one, decoded here.
+        settings: what the person chose.
+    """
+
+    text: str | None = None
+    image: Image.Image | Path | None = None
+    settings: TraceSettings = field(default_factory=TraceSettings)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something the profile needs and that is not there.
+
+    Attributes:
+        what: in a word or two.
+        path: where it would be.
+        command: what makes it.
+    """
+
+    what: str
+    path: Path
+    command: str
+
+
+class SynticService:
+    """The use cases of the app on one profile.
+
+    Args:
+        profile: the frozen models, the corpora and the checkpoints.
+        device: where the models run; None takes CUDA where there is a device, else the CPU.
+        capacity: how many runs may wait for the models.
+    """
+
+    def __init__(self, profile: Profile, device: torch.device | None = None, *, capacity: int = 16) -> None:
+        self.profile = profile
+        self.pipeline = SynTIC.from_profile(profile, device=device)
+        self._turns = ModelLock(capacity)
+        self._maps: dict[str, GapMap] = {}
+
+    # -- what there is -------------------------------------------------------------------------
+
+    @cached_property
+    def example_images(self) -> dict[str, Path]:
+        """The gallery: name -> file, empty where it was not built yet."""
+        folder = self.profile.example_images
+        if folder is None or not folder.is_dir():
+            return {}
+        return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES}
+
+    @property
+    def variants(self) -> Sequence[str]:
+        """Names of the eight ablations, in Table 4's order."""
+        return [variant.name for variant in VARIANTS]
+
+    def missing(self) -> list[Missing]:
+        """List the models, features and decoders that are not there, each with the command that makes it."""
+        profile, found = self.profile, []
+        for what, model, part in (
+            ("the text-to-image model", profile.generator.model, "generator"),
+            ("the CLIP model", profile.encoder.model, "clip"),
+            ("the detector", profile.detector.model, "detector"),
+        ):
+            folder = Path(model.removeprefix("local-dir:"))
+            if folder.is_absolute() and not any(folder.rglob("*.safetensors")):
+                found.append(Missing(what, folder, f"python -m syntic emoji pretrain {part}"))
+        for name, corpus in profile.corpora.items():
+            if not (corpus.features / "store.json").is_file():
+                command = f"python -m syntic synthesize {corpus.captions} {corpus.features}"
+                found.append(Missing(f"the features of the corpus “{name}”", corpus.features, command))
+            absent = [v for v in self.variants if not (corpus.decoders / f"{v}.safetensors").is_file()]
+            if absent:
+                what = f"decoders of “{name}”: {', '.join(absent)}"
+                found.append(Missing(what, corpus.decoders, "python -m syntic train RUN.toml"))
+            if corpus.map is not None and not corpus.map.is_file():
+                found.append(Missing(f"the map of “{name}”", corpus.map, "python -m syntic emoji export"))
+        return found
+
+    def gap_map(self, corpus: str) -> GapMap | None:
+        """Return the corpus' fitted map, or None where there is none or it cannot be read."""
+        path = self.profile.corpus(corpus).map
+        if path is None or not path.is_file():
+            return None
+        if corpus not in self._maps:
+            try:
+                self._maps[corpus] = GapMap.load(path)
+            except DataError as error:
+                logger.warning("%s", error.detail)
+                return None
+        return self._maps[corpus]
+
+    # -- runs ----------------------------------------------------------------------------------
+
+    def start(self) -> threading.Thread:
+        """Load the models of the first corpus in the background, so that the first run need not."""
+
+        def load() -> None:
+            parts = self.pipeline.components
+            corpus = next(iter(self.profile.corpora))
+            started = time.perf_counter()
+            for what, part in (
+                ("CLIP", lambda: parts.encoder),
+                ("the detector", lambda: parts.detector),
+                ("the text features", lambda: parts.support_set(corpus)),
+                ("the decoder", lambda: parts.captioner(corpus, VARIANTS[-1])),
+                ("the text-to-image model", lambda: parts.generator),
+            ):
+                try:
+                    part()
+                except SynticError as error:
+                    logger.warning("%s could not be loaded: %s", what, error.detail)
+                except Exception:
+                    logger.exception("%s could not be loaded", what)
+            logger.info("models looked after in %.1f s", time.perf_counter() - started)
+
+        thread = threading.Thread(target=load, name="syntic-loader", daemon=True)
+        thread.start()
+        return thread
+
+    def walk(
+        self, request: WalkRequest, should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[WalkEvent]:
+        """Walk one text or picture through all stages, in a worker thread under the model lock.
+
+        Closing the iterator stops the run at its next step and waits for its end.
+
+        Args:
+            request: what to run on; checked before it waits for anything.
+            should_stop: asked between steps; True ends the run with `Cancelled`.
+
+        Yields:
+            `Waiting` while others are ahead, then the pipeline's events.
+
+        Raises:
+            InputError: if the text, the picture or a setting cannot be used.
+            BusyError: if too many runs wait already.
+            Cancelled: if `should_stop` said so.
+        """
+        text, image, settings = check_inputs(self.profile, request.text, request.image, request.settings)
+        closed = threading.Event()
+        events: SimpleQueue[WalkEvent | BaseException | None] = SimpleQueue()
+
+        def stopped() -> bool:
+            return closed.is_set() or should_stop()
+
+        def work() -> None:
+            try:
+                with self._turns.hold(stopped, lambda ahead: events.put(Waiting(ahead))):
+                    for event in self.pipeline.stream(
+                        text=text, image=image, settings=settings, should_stop=stopped
+                    ):
+                        events.put(event)
+            except BaseException as error:  # carried over to the reader's thread
+                events.put(error)
+            finally:
+                events.put(None)
+
+        worker = threading.Thread(target=work, name="syntic-turn", daemon=True)
+        worker.start()
+        try:
+            while (event := events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            closed.set()
+            worker.join()
+
+    def reproject(self, feature: np.ndarray, corpus: str, temperature: float) -> ProjectionTrace:
+        """Project one image feature (D,) again at another temperature (Eq. 3); no model takes part.
+
+        Raises:
+            InputError: for a temperature that is not above zero.
+        """
+        if not temperature > 0:
+            raise InputError(f"The temperature must be above 0 but is {temperature}.")
+        support = self.pipeline.components.support_set(corpus)
+        projection = project_onto_support(feature[None], support, temperature=temperature, top_k=TOP_CAPTIONS)
+        entropy = float(projection.entropy[0])
+        return ProjectionTrace(
+            feature=projection.features[0].cpu().numpy(),
+            top_captions=[support.captions[i] for i in projection.top_indices[0].tolist()],
+            top_weights=projection.top_weights[0].tolist(),
+            top_similarities=projection.top_similarities[0].tolist(),
+            entropy=entropy,
+            effective_captions=float(np.exp(entropy)),
+        )
+
+    def corpus_size(self, corpus: str) -> int:
+        """Return the number of texts that Eq. 3 weighs."""
+        return len(self.pipeline.components.support_set(corpus))

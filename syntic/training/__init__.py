@@ -1,0 +1,33 @@
+"""Training the caption decoder on synthetic pairs, text only."""
+
+from .events import (
+    Preparing,
+    StepDone,
+    TrainEvent,
+    TrainingFinished,
+    TrainingPaused,
+    TrainingStarted,
+    Validated,
+)
+from .loop import train
+from .runs import make_validator, train_from_profile
+from .settings import OptimizerSettings, RunSettings, ValidationSettings, load_run
+from .validation import Validator
+
+__all__ = [
+    "OptimizerSettings",
+    "Preparing",
+    "RunSettings",
+    "StepDone",
+    "TrainEvent",
+    "TrainingFinished",
+    "TrainingPaused",
+    "TrainingStarted",
+    "Validated",
+    "ValidationSettings",
+    "Validator",
+    "load_run",
+    "make_validator",
+    "train",
+    "train_from_profile",
+]

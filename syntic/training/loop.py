@@ -1,0 +1,308 @@
+"""The training loop of Eq. 6, as a stream of events, resumable after a kill.
+
+AdamW with warm-up and linear decay, captions in a new order every epoch. Everything that happens in
+step n follows from the settings and n, so an interrupted run ends with the weights of one that was
+not. The weights kept are the last ones, as DeCap's code does, not those that validated best; the
+curve is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from ..data.features import FeatureStore
+from ..errors import Cancelled, DataError
+from ..evaluation.metrics import tokenizer_name
+from ..method import CaptionModel, DecoderConfig, SupportSet, Variant, save_checkpoint
+from ..profiles import Profile
+from .events import (
+    Preparing,
+    StepDone,
+    TrainEvent,
+    TrainingFinished,
+    TrainingPaused,
+    TrainingStarted,
+    Validated,
+)
+from .preparation import Report, TextModel, TrainingData, prepare
+from .record import describe, read_finished, refinement_of, run_key, temperature_of
+from .settings import RunSettings
+from .state import Progress, load_state, save_state
+from .validation import Validator
+
+STATE_SECONDS = 30.0  # a kill loses at most this much and one step
+LOSS_POINTS = 500  # losses kept over a run
+
+
+def train(
+    settings: RunSettings,
+    *,
+    profile: Profile,
+    store: FeatureStore,
+    text_model: TextModel,
+    validator: Validator | None = None,
+    device: torch.device | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[TrainEvent]:
+    """Train one variant's decoder, or go on with a run of the same settings.
+
+    What is trained on is `store`: captions, their features, and the features and tags of the images
+    generated from them. No argument that reaches the optimiser can hold a real picture; those of
+    `validator` are captioned and scored only.
+
+    Args:
+        settings: the run.
+        profile: of the frozen models; gives the decoder's size and the defaults.
+        store: the corpus's features, made with the same profile.
+        text_model: CLIP's text side and the tokenizer.
+        validator: scores the decoder now and then; None for not at all.
+        device: where to train; None is the CPU.
+        should_stop: asked after every step; the run then saves its state and ends with TrainingPaused.
+
+    Yields:
+        Preparing, TrainingStarted, StepDone and Validated, then TrainingFinished or TrainingPaused.
+
+    Raises:
+        DataError: if the store was made with another profile or CLIP.
+        CheckpointError: if the saved state of the run is damaged.
+    """
+    device = device or torch.device("cpu")
+    _check_store(store, profile, text_model)
+    key = run_key(settings, profile, store)
+    out = settings.out or profile.corpus(settings.corpus).decoders / settings.variant
+    finished = read_finished(out, key)
+    if finished is not None:
+        yield finished
+        return
+    work = settings.work / profile.name / settings.corpus
+    data = yield from _preparing(
+        lambda report: _prepare(settings, profile, store, text_model, work, device, report), should_stop
+    )
+    if data is None:
+        yield TrainingPaused(step=0, total=settings.optimizer.total_steps(len(store)))
+        return
+    run = _Run(
+        settings, profile, store, text_model, data, device, work / f"{settings.variant}-{key}.safetensors"
+    )
+    yield from run.events(validator, should_stop)
+    if run.progress.step == run.total:
+        tokenizer = tokenizer_name() if validator is not None else None
+        sidecar = describe(
+            settings, profile, store, run.progress, device=device, validation_tokenizer=tokenizer
+        )
+        save_checkpoint(out, run.model, sidecar)
+        run.state_path.unlink(missing_ok=True)
+        yield TrainingFinished(checkpoint=out, curve=run.progress.curve, seconds=run.progress.seconds)
+
+
+class _Run:
+    """Model, optimiser and progress of one run."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        profile: Profile,
+        store: FeatureStore,
+        text_model: TextModel,
+        data: TrainingData,
+        device: torch.device,
+        state_path: Path,
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        self.device = device
+        self.state_path = state_path
+        self._epoch_order: tuple[int, torch.Tensor] | None = None
+        self.support = SupportSet(torch.from_numpy(store.text_features).to(device), store.captions)
+        tokenizer, sizes = text_model.tokenizer, profile.decoder
+        config = DecoderConfig(
+            feature_width=text_model.width,
+            vocabulary_size=tokenizer.vocabulary_size,
+            start_id=tokenizer.start_id,
+            end_id=tokenizer.end_id,
+            pad_id=tokenizer.pad_id,
+            width=sizes.width,
+            layers=sizes.layers,
+            heads=sizes.heads,
+            max_tokens=sizes.max_tokens,
+        )
+        with _seeded(settings.seed, "weights", device):
+            self.model = CaptionModel(Variant.parse(settings.variant), config, sizes.tag_heads).to(device)
+        options = settings.optimizer
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.total = options.total_steps(len(data))
+        self.progress = Progress()
+        if state_path.exists():
+            self.progress = load_state(state_path, self.model, self.optimizer)
+
+    def events(self, validator: Validator | None, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
+        """Take the remaining steps."""
+        progress, options = self.progress, self.settings.optimizer
+        steps_per_epoch = -(-len(self.data) // options.batch_size)
+        yield TrainingStarted(
+            step=progress.step,
+            total=self.total,
+            steps_per_epoch=steps_per_epoch,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+        )
+        started = saved = time.monotonic()
+        earlier = progress.seconds
+        every = max(1, self.total // LOSS_POINTS)
+        try:
+            while progress.step < self.total:
+                loss = self._step(progress.step, steps_per_epoch)
+                progress.step += 1
+                step = progress.step
+                if step % every == 0 or step == self.total:
+                    progress.losses.append((step, loss))
+                rate = options.rate(step - 1, self.total)
+                done: list[TrainEvent] = [
+                    StepDone(step=step, total=self.total, loss=loss, learning_rate=rate)
+                ]
+                if validator is not None and self._is_validated(step):
+                    cider, samples = validator.score(self.model, self.support)
+                    progress.curve.append((step, cider))
+                    done.append(Validated(step=step, cider=cider, samples=samples))
+                progress.seconds = earlier + time.monotonic() - started
+                yield from done  # a consumer that closes the stream here loses nothing
+                if step < self.total and (should_stop() or self._out_of_time(started)):
+                    yield TrainingPaused(step=step, total=self.total)
+                    return
+                if time.monotonic() - saved > STATE_SECONDS:
+                    self._save()
+                    saved = time.monotonic()
+        finally:
+            self._save()
+        self.model.eval()
+
+    def _step(self, step: int, steps_per_epoch: int) -> float:
+        options = self.settings.optimizer
+        epoch, position = divmod(step, steps_per_epoch)
+        rows = self._order(epoch)[position * options.batch_size : (position + 1) * options.batch_size]
+        for group in self.optimizer.param_groups:
+            group["lr"] = options.rate(step, self.total)
+        self.model.train()
+        with _seeded(self.settings.seed, f"dropout {step}", self.device):
+            loss = self.model.loss(*self.data.batch(rows.to(self.device)))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), options.gradient_norm)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _order(self, epoch: int) -> torch.Tensor:
+        """Return the order of the captions in an epoch; it follows from seed and epoch alone."""
+        if self._epoch_order is None or self._epoch_order[0] != epoch:
+            generator = torch.Generator().manual_seed(_mix(self.settings.seed, f"epoch {epoch}"))
+            self._epoch_order = (epoch, torch.randperm(len(self.data), generator=generator))
+        return self._epoch_order[1]
+
+    def _is_validated(self, step: int) -> bool:
+        return step == self.total or step % self.settings.validation.every_steps == 0
+
+    def _out_of_time(self, started: float) -> bool:
+        minutes = self.settings.minutes
+        return minutes is not None and time.monotonic() - started >= 60 * minutes
+
+    def _save(self) -> None:
+        save_state(self.state_path, self.model, self.optimizer, self.progress)
+
+
+def _prepare(
+    settings: RunSettings,
+    profile: Profile,
+    store: FeatureStore,
+    text_model: TextModel,
+    work: Path,
+    device: torch.device,
+    report: Report,
+) -> TrainingData:
+    return prepare(
+        store,
+        Variant.parse(settings.variant),
+        text_model,
+        refinement=refinement_of(settings, profile),
+        temperature=temperature_of(settings, profile),
+        max_tokens=profile.decoder.max_tokens,
+        max_tags=settings.max_tags,
+        mask_own_caption=settings.mask_own_caption,
+        seed=settings.seed,
+        cache=work / "prepared",
+        device=device,
+        report=report,
+    )
+
+
+def _preparing(
+    work: Callable[[Report], TrainingData], should_stop: Callable[[], bool]
+) -> Generator[Preparing, None, TrainingData | None]:
+    """Run `work` in a thread and yield what it reports; return None if it was stopped."""
+    reports: queue.SimpleQueue[Preparing | None] = queue.SimpleQueue()
+    result: list[TrainingData] = []
+    failure: list[BaseException] = []
+    closed = threading.Event()
+    last = [0.0]
+
+    def report(stage: str, done: int, total: int) -> None:
+        if closed.is_set() or should_stop():
+            raise Cancelled("The run was stopped while it was prepared.")
+        if done == total or time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            reports.put(Preparing(stage=stage, done=done, total=total))
+
+    def run() -> None:
+        try:
+            result.append(work(report))
+        except BaseException as error:  # handed to the caller below
+            failure.append(error)
+        finally:
+            reports.put(None)
+
+    thread = threading.Thread(target=run, name="prepare-training", daemon=True)
+    thread.start()
+    try:
+        while (event := reports.get()) is not None:
+            yield event
+    finally:
+        closed.set()
+        thread.join()
+    if failure:
+        if isinstance(failure[0], Cancelled):
+            return None
+        raise failure[0]
+    return result[0]
+
+
+@contextmanager
+def _seeded(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
+    """Give a block random numbers of its own and leave the global ones as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(_mix(seed, purpose))
+        yield
+
+
+def _mix(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:8], "little") >> 1
+
+
+def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -> None:
+    if store.header.profile != profile.name:
+        raise DataError(
+            f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
+            "synthesize them again."
+        )
+    if store.header.feature_width != text_model.width:
+        raise DataError(
+            f"The features have width {store.header.feature_width} but CLIP has {text_model.width}; "
+            "synthesize them again with these models."
+        )

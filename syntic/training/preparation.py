@@ -1,0 +1,228 @@
+"""Everything about a corpus that is computed once, so that a decoder step touches small tensors only.
+
+Text features, synthetic image features, Eq. 2, Eq. 3 and Eq. 4 do not depend on the decoder. DeCap's
+loop runs CLIP's text encoder in every step instead. What Eq. 2 made is kept on disk, because four of
+the eight variants share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..data.atomic import write_atomically
+from ..data.features import FeatureStore
+from ..data.tags import TagTable
+from ..errors import DataError
+from ..method import SupportSet, Variant, project_onto_support, refine_features
+from ..profiles.profile import RefinementSettings
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[str, int, int], None]
+"""Called with the name of a stage, the work done and its total; what it raises ends the run."""
+
+_PROJECTION_ROWS = 1024  # rows between two reports
+
+
+class Tokenizer(Protocol):
+    """What training needs of the caption tokenizer."""
+
+    start_id: int
+    end_id: int
+    pad_id: int
+    vocabulary_size: int
+
+    def encode(self, text: str) -> list[int]:
+        """Return token ids without start and end marks."""
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of token ids."""
+
+
+class TextModel(Protocol):
+    """What training needs of CLIP: the texts' side alone. Pictures cannot be handed in."""
+
+    @property
+    def width(self) -> int:
+        """The feature width D."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of captions."""
+
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """Return (B, D), unit norm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What one variant's decoder is trained on, row by row aligned with the corpus.
+
+    Attributes:
+        features: (N, D) v of Eq. 6: projected where the variant projects, else the query itself.
+        query: (N, D) of Eq. 5: the synthetic image feature, refined where the variant refines.
+        tokens: (N, L) start mark, caption, end mark, padding.
+        lengths: (N,) tokens of each row without the padding.
+        tag_positions: (N, K) rows of `tag_table.features`, or None where the variant has no tags.
+        tag_table: the tags' text features, or None.
+    """
+
+    features: Tensor
+    query: Tensor
+    tokens: Tensor
+    lengths: Tensor
+    tag_positions: Tensor | None
+    tag_table: TagTable | None
+
+    def __len__(self) -> int:
+        """Return the number of captions N."""
+        return len(self.tokens)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
+        """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest."""
+        tokens = self.tokens[rows, : int(self.lengths[rows].max())]  # (B, L)
+        tag_features = tag_mask = None
+        if self.tag_table is not None and self.tag_positions is not None:
+            tag_features, tag_mask = self.tag_table.gather(self.tag_positions[rows])
+        return self.features[rows], self.query[rows], tag_features, tag_mask, tokens
+
+
+def prepare(
+    store: FeatureStore,
+    variant: Variant,
+    text_model: TextModel,
+    *,
+    refinement: RefinementSettings,
+    temperature: float,
+    max_tokens: int,
+    max_tags: int = 8,
+    mask_own_caption: bool = False,
+    seed: int = 0,
+    cache: Path | None = None,
+    device: torch.device | None = None,
+    report: Report = lambda stage, done, total: None,
+) -> TrainingData:
+    """Make the training data of one variant from a feature store.
+
+    Real pictures have no way in: a store holds captions and what was synthesised from them.
+
+    Args:
+        store: N captions with their features and tags.
+        variant: which of Eq. 2, 3 and 4-5 to apply.
+        text_model: CLIP's text side.
+        refinement: settings of Eq. 2.
+        temperature: of Eq. 3.
+        max_tokens: captions are cut there.
+        max_tags: tags per image.
+        mask_own_caption: give each caption's own text no weight in its projection.
+        seed: of the batches of Eq. 2.
+        cache: folder for the refined features, or None to compute them anew.
+        device: where to compute and keep the result; None is the CPU.
+        report: progress of each stage.
+    """
+    device = device or torch.device("cpu")
+    query = torch.from_numpy(store.image_features)  # (N, D)
+    texts = torch.from_numpy(store.text_features)
+    if variant.refine and refinement.steps > 0:
+        query = _refined(store, query.to(device), texts.to(device), refinement, seed, cache, report)
+    query = query.to(device)
+    features = query
+    if variant.project:
+        support = SupportSet(texts.to(device), store.captions)
+        features = _projected(query, support, temperature, mask_own_caption, report)
+    table = positions = None
+    if variant.tags:
+        table = TagTable(text_model, store.tags, max_tags)
+        positions = table.positions(store.tags).to(device)
+        table.features = table.features.to(device)
+        report("tags", len(table.labels), len(table.labels))
+    tokens, lengths = encode_captions(store.captions, text_model.tokenizer, max_tokens)
+    return TrainingData(
+        features=features,
+        query=query,
+        tokens=tokens.to(device),
+        lengths=lengths.to(device),
+        tag_positions=positions,
+        tag_table=table,
+    )
+
+
+def encode_captions(captions: list[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor]:
+    """Turn captions into token ids.
+
+    Returns:
+        (N, max_tokens + 2) start mark, caption cut to `max_tokens`, end mark, padding; and (N,) the
+        lengths without the padding.
+    """
+    rows = torch.full((len(captions), max_tokens + 2), tokenizer.pad_id, dtype=torch.long)
+    lengths = torch.zeros(len(captions), dtype=torch.long)
+    for position, caption in enumerate(captions):
+        ids = [tokenizer.start_id, *tokenizer.encode(caption)[:max_tokens], tokenizer.end_id]
+        rows[position, : len(ids)] = torch.tensor(ids)
+        lengths[position] = len(ids)
+    return rows, lengths
+
+
+def refinement_key(store: FeatureStore, settings: RefinementSettings, seed: int) -> str:
+    """Name the result of Eq. 2 on a store by all that decides it."""
+    described = json.dumps([store.fingerprint, asdict(settings), seed], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _refined(
+    store: FeatureStore,
+    images: Tensor,
+    texts: Tensor,
+    settings: RefinementSettings,
+    seed: int,
+    cache: Path | None,
+    report: Report,
+) -> Tensor:
+    path = None if cache is None else cache / f"refined-{refinement_key(store, settings, seed)}.safetensors"
+    if path is not None and path.exists():
+        try:
+            return load_file(path)["features"]
+        except (SafetensorError, KeyError, OSError):
+            logger.warning("%s is damaged and will be made again", path)
+    refined = refine_features(
+        images,
+        texts,
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        seed=seed,
+        on_step=lambda done, total: report("refine", done, total),
+    ).features
+    if path is not None:
+        write_atomically(path, lambda temporary: save_file({"features": refined.cpu()}, temporary))
+    return refined
+
+
+def _projected(
+    query: Tensor, support: SupportSet, temperature: float, mask_own_caption: bool, report: Report
+) -> Tensor:
+    if mask_own_caption and len(support) < 2:
+        raise DataError("With the own caption masked, Eq. 3 needs a corpus of at least 2 captions.")
+    parts = []
+    for start in range(0, len(query), _PROJECTION_ROWS):
+        rows = torch.arange(start, min(start + _PROJECTION_ROWS, len(query)), device=query.device)
+        own = rows if mask_own_caption else None
+        parts.append(
+            project_onto_support(
+                query[rows], support, temperature=temperature, top_k=1, own_indices=own
+            ).features
+        )
+        report("project", start + len(rows), len(query))
+    return torch.cat(parts)

@@ -1,0 +1,93 @@
+"""What a run is known by and what is written about it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.features import FeatureStore
+from ..method.captioner import LABEL_SMOOTHING
+from ..profiles import Profile
+from ..profiles.profile import RefinementSettings
+from .events import TrainingFinished
+from .settings import RunSettings
+from .state import Progress
+
+
+def refinement_of(settings: RunSettings, profile: Profile) -> RefinementSettings:
+    """Return the settings of Eq. 2: the profile's, with the run's steps where it names them."""
+    if settings.refinement_steps is None:
+        return profile.refinement
+    return replace(profile.refinement, steps=settings.refinement_steps)
+
+
+def temperature_of(settings: RunSettings, profile: Profile) -> float:
+    """Return the temperature of Eq. 3: the run's, else the profile's for the corpus."""
+    if settings.temperature is not None:
+        return settings.temperature
+    return profile.corpus(settings.corpus).temperature
+
+
+def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str:
+    """Name a run by everything that decides its result."""
+    kept = {k: v for k, v in settings.to_dict().items() if k not in ("profile", "out", "work", "minutes")}
+    described = {
+        "settings": kept,
+        "decoder": asdict(profile.decoder),
+        "refinement": asdict(refinement_of(settings, profile)),
+        "temperature": temperature_of(settings, profile),
+        "features": store.fingerprint,
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read_finished(out: Path, key: str) -> TrainingFinished | None:
+    """Return the result of a run that is already at `out`, or None."""
+    path = out.parent / f"{out.name}.json"
+    try:
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
+        if sidecar["run"] != key or not (out.parent / f"{out.name}.safetensors").exists():
+            return None
+        curve = [(int(step), float(value)) for step, value in sidecar["validation_curve"]]
+        return TrainingFinished(checkpoint=out, curve=curve, seconds=sidecar["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def describe(
+    settings: RunSettings,
+    profile: Profile,
+    store: FeatureStore,
+    progress: Progress,
+    *,
+    device: torch.device,
+    validation_tokenizer: str | None,
+) -> dict[str, Any]:
+    """Return the sidecar: what a reader needs to judge or repeat the run."""
+    versions = ("torch", "numpy", "open_clip_torch", "safetensors")
+    return {
+        "profile": profile.name,
+        "run": run_key(settings, profile, store),
+        "settings": settings.to_dict(),
+        "refinement": asdict(refinement_of(settings, profile)),
+        "temperature": temperature_of(settings, profile),
+        "label_smoothing": LABEL_SMOOTHING,
+        "seed": settings.seed,
+        "steps": progress.step,
+        "store": {"fingerprint": store.fingerprint, "captions": len(store), "models": store.header.models},
+        "versions": {name: importlib.metadata.version(name) for name in versions},
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "validation_curve": progress.curve,
+        "validation_tokenizer": validation_tokenizer,
+        "losses": progress.losses,
+        "seconds": round(progress.seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,209 @@
+"""What one training run is: read from TOML, changed by `--set`, stored in the checkpoint."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..method.variant import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """How the decoder of Eq. 6 is trained. The paper names none of these.
+
+    Batch size, optimiser and epochs are DeCap's, whose decoder the paper takes (as is the label
+    smoothing, see `syntic.method.captioner`). DeCap warms up for 1000 steps in a run of some 44,000;
+    here the warm-up is cut to a tenth of a run that is shorter than 10,000 steps. The learning rate
+    falls linearly to zero afterwards.
+
+    Attributes:
+        epochs: passes over the corpus.
+        steps: budget in steps instead of epochs; None takes the epochs.
+        batch_size: captions per step.
+        learning_rate: highest rate of AdamW.
+        warmup_steps: steps in which the rate rises from zero.
+        weight_decay: of AdamW.
+        gradient_norm: gradients are scaled down to it.
+    """
+
+    epochs: int = 10
+    steps: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 5e-4
+    warmup_steps: int = 1000
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot train."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"`optimizer.{name}` must be at least 1 but is {getattr(self, name)}.")
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"`optimizer.steps` must be at least 1 but is {self.steps}.")
+        if self.learning_rate <= 0:
+            raise InputError(f"`optimizer.learning_rate` must be above 0 but is {self.learning_rate}.")
+
+    def total_steps(self, captions: int) -> int:
+        """Return the length of the run over a corpus of that many captions."""
+        return self.steps if self.steps is not None else self.epochs * -(-captions // self.batch_size)
+
+    def rate(self, step: int, total: int) -> float:
+        """Return the learning rate of step number `step`, counted from 0."""
+        warmup = min(self.warmup_steps, total // 10)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        return self.learning_rate * (total - step) / max(total - warmup, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationSettings:
+    """How often the decoder captions real pictures; their scores never reach the optimiser.
+
+    Attributes:
+        test_set: name of a test set of the profile; None takes "<corpus>-validation" where the
+            profile has it, "" none at all.
+        every_steps: steps between two validations; the last step is always validated.
+        pictures: how many of the set's pictures to caption, None for all.
+    """
+
+    test_set: str | None = None
+    every_steps: int = 200
+    pictures: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.every_steps < 1:
+            raise InputError(f"`validation.every_steps` must be at least 1 but is {self.every_steps}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """One training run.
+
+    Attributes:
+        profile: name or TOML file of the profile.
+        corpus: name of one of its corpora, whose feature store is trained on.
+        variant: name of one of the eight ablations, see `syntic.method.Variant`.
+        seed: of the initial weights, the order of the captions and the batches of Eq. 2.
+        mask_own_caption: leave each caption out of its own projection (Eq. 3). The paper keeps it.
+        refinement_steps: of Eq. 2; None takes the profile's.
+        temperature: of Eq. 3; None takes the profile's for the corpus.
+        max_tags: tags per image that Eq. 5 attends to, best first.
+        optimizer: how the decoder is trained.
+        validation: how it is watched.
+        out: where the checkpoint goes, without suffix; None takes the profile's folder.
+        work: folder for what a run needs while it is going.
+        minutes: pause after that many minutes; the run keeps its state and continues when it is
+            started again. Time never changes the result, so budgets are in steps or epochs.
+    """
+
+    profile: str = "emoji"
+    corpus: str = "everyday"
+    variant: str = "syntic"
+    seed: int = 0
+    mask_own_caption: bool = False
+    refinement_steps: int | None = None
+    temperature: float | None = None
+    max_tags: int = 8
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    out: Path | None = None
+    work: Path = Path("runs")
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown variant and numbers out of range."""
+        Variant.parse(self.variant)
+        if self.refinement_steps is not None and self.refinement_steps < 0:
+            raise InputError(f"`refinement_steps` must not be negative but is {self.refinement_steps}.")
+        if self.temperature is not None and self.temperature <= 0:
+            raise InputError(f"`temperature` must be above 0 but is {self.temperature}.")
+        if self.max_tags < 1:
+            raise InputError(f"`max_tags` must be at least 1 but is {self.max_tags}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values for JSON."""
+        return {name: str(v) if isinstance(v, Path) else v for name, v in asdict(self).items()}
+
+
+def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **given: Any) -> RunSettings:
+    """Read a run from TOML and apply `--set` style changes.
+
+    Args:
+        path: a TOML file with the keys of `RunSettings`, its two sections as tables; None starts from
+            the defaults.
+        overrides: "optimizer.steps=100" and the like; values as in TOML, quotes may be left out.
+        given: keys set from elsewhere (command line options); None values are skipped.
+
+    Raises:
+        InputError: for a missing or broken file, or an unknown key, with the allowed ones.
+    """
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(f"There is no run file {path}; see `python -m syntic train --help`.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not valid TOML: {error}.") from error
+    raw.update({name: value for name, value in given.items() if value is not None})
+    for override in overrides:
+        _apply(raw, override)
+    where = "The run" if path is None else str(path)
+    for name, kind in (("optimizer", OptimizerSettings), ("validation", ValidationSettings)):
+        if name in raw:
+            raw[name] = _build(kind, raw[name], f"{where} [{name}]")
+    for name in ("out", "work"):
+        if name in raw:
+            raw[name] = Path(raw[name])
+    settings: RunSettings = _build(RunSettings, raw, where)
+    return settings
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise InputError(
+            f"--set needs NAME=VALUE but got {override!r}; for example --set optimizer.steps=100."
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, name = key.strip().split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+        if not isinstance(raw, dict):
+            raise InputError(f"--set {override}: {section!r} is not a section.")
+    raw[name] = value
+
+
+def _build(kind: type, raw: Any, where: str) -> Any:
+    if not isinstance(raw, dict):
+        raise InputError(f"{where} must be a table but is {raw!r}.")
+    allowed = {f.name: str(f.type) for f in fields(kind)}
+    for key, value in raw.items():
+        if key not in allowed:
+            raise InputError(f"{where}: unknown key {key!r}; allowed are {', '.join(allowed)}.")
+        if not _fits(value, allowed[key]):
+            raise InputError(f"{where}: {key!r} must be {allowed[key]} but is {value!r}.")
+    return kind(**raw)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Say whether a value from TOML has the type written in the dataclass."""
+    name = type(value).__name__
+    kinds = kind.split(" | ")
+    return (
+        name in kinds
+        or (name == "int" and "float" in kinds)
+        or kind.endswith(("Settings", "Path"))
+        or (isinstance(value, Path) and "Path" in kinds)
+        or (value is None and "None" in kinds)
+    )

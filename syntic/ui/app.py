@@ -1,0 +1,70 @@
+"""The frame of the app: its pages, and how it is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ..service import SynticService
+from .frame import HEAD, header, notice
+from .pages.about import build_about
+from .pages.walk_through import WalkThrough
+from .theme import build_theme, style_sheet
+
+UPLOADS_KEPT_SECONDS = 24 * 60 * 60
+
+
+def build_app(service: SynticService) -> gr.Blocks:
+    """Return the app on a service; `launch(**launch_options())` serves it.
+
+    A later page is one more `demo.route` here and one more file in `pages`.
+    """
+    demo = gr.Blocks(
+        title="SynTIC: captions learned from texts alone",
+        analytics_enabled=False,
+        delete_cache=(3600, UPLOADS_KEPT_SECONDS),
+        fill_width=True,
+    )
+    with demo:
+        gr.Navbar(visible=False)
+        header("")
+        missing = gr.HTML(notice(service.missing(), service.profile.name))
+        page = WalkThrough(service)
+        demo.load(
+            page.restore,
+            None,
+            page.restored,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        demo.load(
+            lambda: notice(service.missing(), service.profile.name),
+            None,
+            missing,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    with demo.route("About", "/about"):
+        gr.Navbar(visible=False)
+        header("about")
+        build_about(service)
+    demo.queue(max_size=64, default_concurrency_limit=8)
+    return demo
+
+
+def launch_options() -> dict[str, Any]:
+    """Return what `launch` needs to look and behave as meant; nothing is recorded or sent out."""
+    return {
+        "theme": build_theme(),
+        "css": style_sheet(),
+        "head": HEAD,
+        "footer_links": ["api"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "state_session_capacity": 500,
+        "max_file_size": "30mb",
+        "ssr_mode": False,
+    }

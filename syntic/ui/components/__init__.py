@@ -1,0 +1,1 @@
+"""Figures and widgets as markup: plain functions from results to HTML, text from people escaped."""

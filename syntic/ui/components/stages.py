@@ -1,0 +1,225 @@
+"""The figure of every stage, as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from ...evaluation.map import Kind
+from ...types import AttentionTrace, CaptionTrace, Detection, ProjectionTrace, RefinementTrace, TokenTrace
+from .pictures import data_uri, stripe_uri
+
+# Boxes and tags: Okabe and Ito's colours in an order of good contrast on pictures.
+BOX_COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#5fd3ae", "#ff8c5a", "#ffffff")
+FRAMES_SHOWN = 10
+
+
+def film(frames: Sequence[tuple[int, str]], picture: str | None, total: int) -> str:
+    """Return the picture while it is denoised, and the steps that led to it.
+
+    Args:
+        frames: (step, data URI) of the previews so far.
+        picture: data URI of the finished picture, or None while it is being made.
+        total: denoising steps in all.
+    """
+    big = picture or (frames[-1][1] if frames else None)
+    if big is None:
+        return '<div class="s-empty">The first denoising step is on its way …</div>'
+    stride = max(1, -(-total // FRAMES_SHOWN))
+    shown = [(step, uri) for step, uri in frames if step % stride == 0 or step == total]
+    small = "".join(
+        f'<figure><img src="{uri}" alt="after step {step}"><figcaption>{step}</figcaption></figure>'
+        for step, uri in shown
+    )
+    name = "The generated picture" if picture else "The picture so far"
+    return (
+        f'<div class="s-film"><img class="s-big" src="{big}" alt="{name}">'
+        f'<div><p class="s-sub">After denoising step</p><div class="s-frames">{small}</div></div></div>'
+    )
+
+
+def given_picture(image: Image.Image, sentence: str) -> str:
+    """Return a picture that was handed in, with the sentence that says so."""
+    return (
+        f'<div class="s-film"><img class="s-big" src="{data_uri(image)}" alt="The picture handed in">'
+        f'<p class="s-note">{escape(sentence)}</p></div>'
+    )
+
+
+def strip(feature: np.ndarray, label: str, kind: Kind) -> str:
+    """Return a feature as a row of colours, one per number."""
+    return (
+        f'<div class="s-strip" style="--strip:var(--kind-{kind})"><p class="s-sub">{escape(label)}</p>'
+        f'<img src="{stripe_uri(feature)}" alt="{len(feature)} numbers as colours"></div>'
+    )
+
+
+def encoding(feature: np.ndarray, kind: Kind) -> str:
+    """Return CLIP's feature of the picture."""
+    return strip(feature, f"s, the image feature: {len(feature)} numbers, one colour each", kind) + (
+        '<p class="s-note">Blue is below zero, orange above. No single number means anything by itself; what '
+        "counts is the direction of the whole, which the map above shows in the plane.</p>"
+    )
+
+
+def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
+    """Return the loss of Eq. 2 over its steps, and how far the feature moved."""
+    angle = float(np.degrees(np.arccos(np.clip(before @ trace.feature, -1.0, 1.0))))
+    stats = _stats(
+        (f"{trace.losses[0]:.3f} → {trace.losses[-1]:.3f}", "loss of the batch, first and last step"),
+        (f"{angle:.1f}°", "the feature turned by"),
+        (str(len(trace.losses)), "gradient steps"),
+    )
+    change = strip(trace.feature - before, "What changed: refined − generated (colours rescaled)", Kind.REFINED)
+    return stats + _curve(trace.losses) + f'<div style="height:12px"></div>{change}'
+
+
+def support_bars(captions: Sequence[str], weights: Sequence[float], effective: float, corpus_size: int) -> str:
+    """Return the texts with the largest weights of Eq. 3 as bars, and what the others share."""
+    items = "".join(_bar(caption, weight) for caption, weight in zip(captions, weights, strict=True))
+    others = max(0.0, 1.0 - float(sum(weights)))
+    rest = corpus_size - len(captions)
+    if rest > 0:
+        items += _bar(f"the other {rest:,} texts together", others, "rest")
+    stats = _stats(
+        (f"{effective:.1f}", "effective number of texts, exp(entropy)"), (f"{corpus_size:,}", "texts in the corpus")
+    )
+    return f'{stats}<ol class="s-bars">{items}</ol>'
+
+
+def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
+    """Return `support_bars` of a projection."""
+    return support_bars(trace.top_captions, trace.top_weights, trace.effective_captions, corpus_size)
+
+
+def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) -> str:
+    """Return the picture with labelled boxes, and the tags with their scores.
+
+    Args:
+        image: what was looked at.
+        found: the objects, best first.
+        used: whether the variant attends to the tags.
+    """
+    colours = {label: BOX_COLOURS[i % len(BOX_COLOURS)] for i, label in enumerate(_labels(found))}
+    width, height = image.size
+    boxes = labels = ""
+    for detection in found:
+        left, top, right, bottom = detection.box
+        colour = colours[detection.label]
+        boxes += (
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
+            f'stroke="{colour}"/>'
+        )
+        x = f"left:{100 * left / width:.1f}%" if left < 0.6 * width else f"right:{100 - 100 * right / width:.1f}%"
+        labels += (
+            f'<span class="s-label" style="{x};top:{100 * top / height:.1f}%;background:{colour}">'
+            f"{escape(detection.label)} {detection.score:.2f}</span>"
+        )
+    picture = (
+        f'<div class="s-boxes"><img src="{data_uri(image, side_px=640)}" alt="The picture with the objects found">'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>{labels}</div>'
+    )
+    if not found:
+        note = "Nothing was found above the threshold."
+        note += " The attention falls on a learned null token." if used else ""
+        return f'<div class="s-found">{picture}<p class="s-note">{note}</p></div>'
+    note = "Each label counts once, however many boxes carry it."
+    if not used:
+        note = "Shown for comparison: this variant does not use the tags."
+    best = {label: max(d.score for d in found if d.label == label) for label in colours}
+    counts = {label: sum(d.label == label for d in found) for label in colours}
+    tags = "".join(
+        f'<li><i style="background:{colours[label]}"></i><span>{escape(label)}'
+        f'{f" × {counts[label]}" if counts[label] > 1 else ""}</span><span class="v">{best[label]:.2f}</span></li>'
+        for label in colours
+    )
+    return (
+        f'<div class="s-found">{picture}<div><p class="s-sub">Tags, with the best score of each</p>'
+        f'<ul class="s-tags">{tags}</ul><p class="s-note">{note}</p></div></div>'
+    )
+
+
+def attention(trace: AttentionTrace) -> str:
+    """Return Eq. 5's attention as a table: a row per tag, a column per head and their mean."""
+    heads = trace.weights.shape[0]
+    top = "".join(f'<th scope="col">{i + 1}</th>' for i in range(heads))
+    rows = ""
+    for i, tag in enumerate(trace.tags):
+        cells = "".join(_cell(float(weight)) for weight in trace.weights[:, i])
+        mean = _cell(float(trace.weights[:, i].mean()), "mean")
+        rows += f'<tr><th scope="row">{escape(tag)}</th>{mean}{cells}</tr>'
+    return (
+        '<div class="s-heat-box"><table class="s-heat"><thead><tr><th scope="row">tag \\ head</th>'
+        f'<th scope="col" class="mean">mean</th>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<p class="s-note">Attention in per cent; every column sums to 100. The more colour, the more of u '
+        "comes from that tag.</p>"
+    )
+
+
+def caption(trace: CaptionTrace) -> str:
+    """Return the caption token by token, what else was considered, and the other beams."""
+    tokens = "".join(_token(token) for token in trace.tokens)
+    hint = "Hover over a word, or tap it, to see what else the decoder considered there."
+    figure = (
+        f'<div class="s-tokens"><div class="s-words-row">{tokens}</div></div>'
+        f'<div class="s-inspect"><p class="s-note">{hint}</p></div>'
+    )
+    if len(trace.beams) > 1:
+        beams = "".join(
+            f'<li><span>{escape(text)}</span><span class="v">{score:.2f}</span></li>' for text, score in trace.beams
+        )
+        figure += (
+            '<p class="s-sub">All beams, with their mean log probability per token</p>'
+            f'<ol class="s-beams">{beams}</ol>'
+        )
+    return figure
+
+
+def _labels(found: Sequence[Detection]) -> list[str]:
+    return list(dict.fromkeys(detection.label for detection in found))
+
+
+def _bar(text: str, weight: float, kind: str = "") -> str:
+    value = f"{100 * weight:.1f} %" if weight >= 0.0005 or weight == 0 else "< 0.1 %"
+    return (
+        f'<li class="{kind}" style="--w:{min(max(weight, 0.0), 1.0):.4f}"><span>{escape(text)}</span>'
+        f'<span class="v">{value}</span></li>'
+    )
+
+
+def _cell(weight: float, kind: str = "") -> str:
+    return f'<td class="{kind}" style="--w:{weight:.3f}">{100 * weight:.0f}</td>'
+
+
+def _token(token: TokenTrace) -> str:
+    shown = token.text.strip() or "␣"
+    end = shown.startswith("(") and shown.endswith(")")  # the end mark
+    choices = "".join(_bar(other.strip() or "␣", p) for other, p in token.alternatives)
+    return (
+        f'<span class="s-token-item"><button type="button" class="s-token{" end" if end else ""}" '
+        f'style="--w:{token.probability:.3f}">{escape(shown)}<small>{token.probability:.2f}</small></button>'
+        f'<span class="s-choices"><span class="s-sub">Considered instead of “{escape(shown)}” '
+        f'({100 * token.probability:.0f} %)</span><ol class="s-bars">{choices}</ol></span></span>'
+    )
+
+
+def _stats(*pairs: tuple[str, str]) -> str:
+    items = "".join(f"<div><strong>{escape(value)}</strong>{escape(label)}</div>" for value, label in pairs)
+    return f'<div class="s-stats">{items}</div>'
+
+
+def _curve(losses: np.ndarray) -> str:
+    shown = np.linspace(0, len(losses) - 1, min(len(losses), 200)).round().astype(int)
+    low, high = float(losses.min()), float(losses.max())
+    x = 100.0 * shown / max(1, len(losses) - 1)
+    y = 100.0 - 100.0 * (losses[shown] - low) / max(high - low, 1e-9)
+    path = "M" + "L".join(f"{a:.2f} {b:.2f}" for a, b in zip(x, y, strict=True))
+    return (
+        f'<div class="s-curve-box"><div class="y"><span>{high:.3f}</span><span>{low:.3f}</span></div>'
+        f'<div class="frame"><svg class="s-curve" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="Loss falls from {losses[0]:.3f} to {losses[-1]:.3f}"><path d="{path}"/></svg></div>'
+        f'<div class="x"><span>step 1</span><span>loss of Eq. 2</span><span>{len(losses)}</span></div></div>'
+    )

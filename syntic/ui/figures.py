@@ -1,0 +1,136 @@
+"""The map of the five kinds of features, with the path of one sample over it, as a plotly figure.
+
+Gradio's bundle is plotly.js 3.3.1, plotly.py ships 4.1: nothing here uses what came with 4.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..evaluation.map import GapMap, Kind
+from .theme import KIND_COLOURS, KIND_NAMES, NEUTRAL
+
+_SYMBOLS = {
+    Kind.TEXT: "circle",
+    Kind.GENERATED: "diamond",
+    Kind.REFINED: "triangle-up",
+    Kind.PROJECTED: "circle-open",
+    Kind.REAL: "square",
+}
+_LABEL_SIDES = {
+    Kind.GENERATED: "bottom left",
+    Kind.REAL: "bottom left",
+    Kind.REFINED: "top right",
+    Kind.PROJECTED: "bottom right",
+}
+HEIGHT_PX = 430
+
+
+def draw_map(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> go.Figure:
+    """Draw the map and, over it, where one sample goes from stage to stage.
+
+    Args:
+        gap_map: the fitted map of a corpus.
+        path: features (D,) of the sample by kind, in the order of the stages; may be empty.
+
+    Returns:
+        A figure with two traces per kind, its marks and its entry in the legend, and one for the path.
+    """
+    figure = go.Figure()
+    for kind, points in gap_map.points.items():
+        figure.add_trace(
+            go.Scatter(
+                x=points.coordinates[:, 0].round(4),
+                y=points.coordinates[:, 1].round(4),
+                mode="markers",
+                name=KIND_NAMES[kind],
+                marker={
+                    "color": KIND_COLOURS[kind],
+                    "size": 5,
+                    "opacity": 0.45 if not path else 0.3,
+                    "symbol": _SYMBOLS[kind],
+                },
+                text=[wrap(label) for label in points.labels],
+                hovertemplate=f"<b>{KIND_NAMES[kind]}</b><br>%{{text}}<extra></extra>",
+                legendgroup=kind.value,
+                showlegend=False,
+            )
+        )
+        figure.add_trace(_legend_entry(kind))
+    if path:
+        figure.add_trace(_path_trace(gap_map, path))
+    figure.update_layout(
+        height=HEIGHT_PX,
+        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "IBM Plex Sans, system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": -0.02,
+            "yanchor": "top",
+            "itemsizing": "constant",
+            "font": {"size": 13},
+        },
+        hoverlabel={"bgcolor": "#18212b", "font": {"color": "#ffffff", "size": 13}, "bordercolor": "#18212b"},
+        dragmode="pan",
+        uirevision="map",  # keeps zoom and hidden kinds while the path grows
+    )
+    hidden = {"visible": False, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(**hidden, range=_span(gap_map, 0))
+    figure.update_yaxes(**hidden, range=_span(gap_map, 1))
+    return figure
+
+
+def wrap(label: str, width: int = 44) -> str:
+    """Break a label into lines for a hover box; plotly reads a little HTML, so the text is escaped."""
+    return "<br>".join(escape(line) for line in textwrap.wrap(label, width)[:4])
+
+
+def _legend_entry(kind: Kind) -> go.Scatter:
+    """An empty trace: the legend would show the marks as faint as they are on the map."""
+    return go.Scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        name=KIND_NAMES[kind],
+        marker={"color": KIND_COLOURS[kind], "size": 9, "symbol": _SYMBOLS[kind]},
+        legendgroup=kind.value,
+    )
+
+
+def _path_trace(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> go.Scatter:
+    kinds = list(path)
+    places = np.concatenate([gap_map.place(path[kind]) for kind in kinds])  # (stages, 2)
+    names = ["real" if kind is Kind.REAL else KIND_NAMES[kind] for kind in kinds]
+    return go.Scatter(
+        x=places[:, 0],
+        y=places[:, 1],
+        mode="lines+markers+text",
+        name="this sample",
+        line={"color": NEUTRAL, "width": 2},
+        marker={
+            "color": [KIND_COLOURS[kind] for kind in kinds],
+            "size": 17,
+            "symbol": ["circle" if kind is Kind.PROJECTED else _SYMBOLS[kind] for kind in kinds],
+            "line": {"color": "#ffffff", "width": 2},
+        },
+        text=[f"<b>{name}</b>" for name in names],
+        textposition=[_LABEL_SIDES[kind] for kind in kinds],
+        textfont={"size": 14, "color": NEUTRAL},
+        cliponaxis=False,
+        showlegend=False,
+        hovertemplate="this sample, %{text}<extra></extra>",
+    )
+
+
+def _span(gap_map: GapMap, axis: int) -> list[float]:
+    values = np.concatenate([points.coordinates[:, axis] for points in gap_map.points.values()])
+    margin = 0.08 * float(np.ptp(values))
+    return [float(values.min()) - margin, float(values.max()) + margin]

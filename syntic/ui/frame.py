@@ -1,0 +1,70 @@
+"""What every page shares: the header with its links, the notice on what is missing, small scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+
+from ..service import Missing
+
+PAGES = (("Walk through", ""), ("About", "about"))
+
+# The theme button, and on a phone the way from the gallery to what runs.
+HEAD = """
+<script>
+(() => {
+  const root = document.documentElement;
+  const dark = (on) => { for (const el of [root, document.body]) el.classList.toggle('dark', on); };
+  const isDark = () => document.body.classList.contains('dark') || root.classList.contains('dark');
+  const kept = () => { try { return localStorage.getItem('syntic-theme'); } catch { return null; } };
+  const asked = new URLSearchParams(location.search).get('__theme');
+  if (kept() && !asked) window.addEventListener('load', () => setTimeout(() => dark(kept() === 'dark'), 0));
+  document.addEventListener('click', (event) => {
+    if (event.target.closest('.s-theme')) {
+      const on = !isDark();
+      dark(on);
+      try { localStorage.setItem('syntic-theme', on ? 'dark' : 'light'); } catch {}
+    }
+    if (event.target.closest('#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary')
+        && window.innerWidth <= 760) {
+      document.getElementById('s-sample')?.scrollIntoView({behavior: 'smooth'});
+    }
+    if (event.target.closest('#s-copy')) {
+      const button = event.target.closest('#s-copy');
+      const label = button.textContent;
+      navigator.clipboard?.writeText(location.href).then(() => {
+        button.textContent = 'Copied';
+        setTimeout(() => { button.textContent = label; }, 1500);
+      });
+    }
+  });
+})();
+</script>
+"""
+
+
+def header(current: str) -> None:
+    """Draw the header of a page, with links relative to the app's root."""
+    root = "." if current == "" else "./"
+    links = "".join(
+        f'<a href="{path or root}"{" aria-current=page" if path == current else ""}>{escape(name)}</a>'
+        for name, path in PAGES
+    )
+    gr.HTML(
+        f'<header class="s-header"><a class="s-brand" href="{root}">SynTIC<small>captions learned from texts '
+        f'alone</small></a><nav class="s-nav" aria-label="Pages">{links}<button type="button" class="s-theme" '
+        'aria-label="Switch between light and dark" title="Light or dark">◐</button></nav></header>'
+    )
+
+
+def notice(missing: Sequence[Missing], profile: str) -> str:
+    """Return what the profile lacks and what makes it, or nothing."""
+    if not missing:
+        return ""
+    items = "".join(f"<li>{escape(item.what)}: <code>{escape(item.command)}</code></li>" for item in missing)
+    return (
+        f'<div class="s-notice" role="status">The profile “{escape(profile)}” is not complete yet, so not '
+        f"everything can run. Missing:<ul>{items}</ul></div>"
+    )

@@ -1,0 +1,211 @@
+"""The three libraries' loading calls, on tiny real models in the libraries' own formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from conftest import draw_picture
+from PIL import Image
+from tiny_models import LABELS, register_clip_by_name
+
+from syntic.errors import Cancelled, CheckpointError, ShapeError
+from syntic.models import ClipEncoder, Detector, Generator
+from syntic.profiles.profile import DetectorSettings, EncoderSettings, GeneratorSettings
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_profile) -> ClipEncoder:
+    return ClipEncoder.from_settings(tiny_profile.encoder, CPU)
+
+
+@pytest.fixture(scope="module")
+def generator(tiny_profile) -> Generator:
+    return Generator.from_settings(tiny_profile.generator, CPU)
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_profile) -> Detector:
+    return Detector.from_settings(tiny_profile.detector, CPU)
+
+
+@pytest.fixture(scope="module")
+def named_encoder(tmp_path_factory) -> ClipEncoder:
+    """As the paper's: a model that open_clip knows by its name, with CLIP's own tokenizer."""
+    weights = register_clip_by_name(tmp_path_factory.mktemp("named") / "clip", "tiny-clip")
+    return ClipEncoder.from_settings(EncoderSettings(model="tiny-clip", pretrained=str(weights)), CPU)
+
+
+class TestEncoder:
+    @pytest.mark.parametrize("which", ["encoder", "named_encoder"])
+    def test_features_have_unit_norm_and_one_width(self, request, which):
+        encoder = request.getfixturevalue(which)
+        images = encoder.encode_images([draw_picture(1), draw_picture(2)])
+        texts = encoder.encode_texts(["a dog on a bench", "two cats", ""])
+        assert images.shape == (2, encoder.width)
+        assert texts.shape == (3, encoder.width)
+        for features in (images, texts):
+            assert features.dtype == torch.float32
+            torch.testing.assert_close(features.norm(dim=1), torch.ones(len(features)))
+        assert not torch.allclose(images[0], images[1])
+        assert not torch.allclose(texts[0], texts[1])
+
+    def test_many_at_once_are_the_same_as_one_by_one(self, encoder, monkeypatch):
+        monkeypatch.setattr("syntic.models.encoder.IMAGE_BATCH", 2)
+        monkeypatch.setattr("syntic.models.encoder.TEXT_BATCH", 2)
+        pictures, texts = (
+            [draw_picture(i) for i in range(5)],
+            ["a dog", "a cat", "two cats", "a bird", "a bench"],
+        )
+        one_by_one = torch.cat([encoder.encode_images([picture]) for picture in pictures])
+        torch.testing.assert_close(encoder.encode_images(pictures), one_by_one)
+        torch.testing.assert_close(
+            encoder.encode_texts(texts), torch.cat([encoder.encode_texts([text]) for text in texts])
+        )
+
+    def test_nothing_gives_no_rows(self, encoder):
+        assert encoder.encode_images([]).shape == (0, encoder.width)
+        assert encoder.encode_texts([]).shape == (0, encoder.width)
+
+    def test_a_text_longer_than_the_context_is_cut(self, encoder, named_encoder):
+        for model in (encoder, named_encoder):
+            assert model.encode_texts(["dog " * 200]).shape == (1, model.width)
+
+    def test_features_can_be_trained_on(self, encoder):
+        layer = torch.nn.Linear(encoder.width, 1)
+        layer(encoder.encode_texts(["a dog"])).sum().backward()
+        assert not any(p.requires_grad for p in encoder.model.parameters())
+
+    @pytest.mark.parametrize("which", ["encoder", "named_encoder"])
+    def test_the_tokenizer_reads_back_what_it_wrote(self, request, which):
+        tokenizer = request.getfixturevalue(which).tokenizer
+        ids = tokenizer.encode("a dog on a bench")
+        assert tokenizer.decode(ids) == "a dog on a bench"
+        assert (
+            tokenizer.decode([tokenizer.start_id, *ids, tokenizer.end_id, tokenizer.pad_id])
+            == "a dog on a bench"
+        )
+        marks = {tokenizer.start_id, tokenizer.end_id}
+        assert len(marks) == 2
+        assert not marks & set(ids)
+        assert max(*ids, *marks, tokenizer.pad_id) < tokenizer.vocabulary_size
+
+    def test_openais_weights_get_the_activation_they_were_trained_with(self):
+        from syntic.models.encoder import _loading_options
+
+        paper = _loading_options(EncoderSettings(model="ViT-B-32", pretrained="openai"))
+        laion = _loading_options(EncoderSettings(model="ViT-B-32", pretrained="laion2b_s34b_b79k"))
+        assert (paper["force_quick_gelu"], laion["force_quick_gelu"]) == (True, False)
+
+    def test_a_missing_model_is_said(self, tmp_path):
+        with pytest.raises(CheckpointError, match="open_clip_config.json"):
+            ClipEncoder.from_settings(EncoderSettings(model=f"local-dir:{tmp_path}"), CPU)
+        with pytest.raises(CheckpointError, match="pretrained"):
+            ClipEncoder.from_settings(EncoderSettings(model="ViT-B-32"), CPU)
+        with pytest.raises(CheckpointError, match="no-such-model"):
+            ClipEncoder.from_settings(EncoderSettings(model="no-such-model", pretrained="openai"), CPU)
+
+
+class TestGenerator:
+    def test_one_rgb_picture_of_the_profiles_size_for_each_text(self, generator):
+        pictures = generator.generate(["a dog", "two cats"], [1, 2])
+        assert [(p.mode, p.size) for p in pictures] == [("RGB", (32, 32))] * 2
+        assert generator.generate([], []) == []
+
+    def test_a_picture_follows_from_its_text_and_seed_alone(self, generator):
+        def pixels(texts, seeds):
+            return [np.asarray(p, dtype=int) for p in generator.generate(texts, seeds)]
+
+        alone = pixels(["a dog"], [1])[0]
+        assert np.array_equal(alone, pixels(["a dog"], [1])[0])
+        in_a_batch = pixels(["two cats", "a dog"], [5, 1])[1]
+        assert np.abs(alone - in_a_batch).max() <= 2  # a batch may round differently
+        assert np.abs(alone - pixels(["a dog"], [2])[0]).max() > 20
+
+    def test_steps_are_reported_with_a_preview_now_and_then(self, generator):
+        seen = []
+        generator.generate(["a dog"], [1], lambda *step: seen.append(step))
+        assert [(step, total) for step, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
+        previews = [preview for *_, preview in seen if preview is not None]
+        assert previews
+        assert all(preview.size == (32, 32) for preview in previews)
+        assert seen[-1][2] is None  # the picture itself follows at once
+
+    def test_a_large_autoencoder_is_replaced_by_a_linear_map(self, generator, monkeypatch):
+        monkeypatch.setattr("syntic.models.generator.SMALL_VAE_PARAMETERS", 0)
+        monkeypatch.setattr(type(generator.pipeline.vae), "decode", None)
+        preview = generator._preview(torch.randn(2, 4, 8, 8), 1, 3)
+        assert preview.size == (32, 32)
+
+    def test_what_on_step_raises_stops_it_at_once(self, generator):
+        seen = []
+
+        def stop(step, total, preview):
+            seen.append(step)
+            raise Cancelled("stop")
+
+        with pytest.raises(Cancelled):
+            generator.generate(["a dog"], [1], stop)
+        assert seen == [1]
+        assert len(generator.generate(["a dog"], [1])) == 1  # and it still works
+
+    def test_texts_and_seeds_must_pair_up(self, generator):
+        with pytest.raises(ShapeError, match="1 texts but 2 seeds"):
+            generator.generate(["a dog"], [1, 2])
+
+    def test_a_missing_model_is_said_with_what_builds_it(self, tmp_path):
+        with pytest.raises(
+            CheckpointError, match="no generator at .*model_index.json.*emoji pretrain generator"
+        ):
+            Generator.from_settings(GeneratorSettings(model=str(tmp_path)), CPU)
+        with pytest.raises(CheckpointError, match="someone/some-model"):
+            Generator.from_settings(GeneratorSettings(model="someone/some-model"), CPU)
+
+
+class TestDetector:
+    def test_labelled_boxes_inside_the_picture_best_first(self, detector):
+        pictures = [draw_picture(1), Image.new("RGB", (200, 50), "red"), draw_picture(3)]
+        found = detector.detect(pictures)
+        assert [len(f) > 0 for f in found] == [True, True, True]
+        for picture, detections in zip(pictures, found, strict=True):
+            scores = [detection.score for detection in detections]
+            assert scores == sorted(scores, reverse=True)
+            for detection in detections:
+                left, top, right, bottom = detection.box
+                assert 0 <= left <= right <= picture.width
+                assert 0 <= top <= bottom <= picture.height
+                assert detection.label in LABELS
+                assert detection.score >= detector.threshold
+
+    def test_boxes_are_in_the_pictures_own_pixels(self, detector):
+        small = draw_picture(1)
+        large = small.resize((small.width * 4, small.height * 4), Image.Resampling.NEAREST)
+        boxes = [max(d.box[2] for d in detector.detect([p], threshold=0.0)[0]) for p in (small, large)]
+        assert boxes[1] == pytest.approx(4 * boxes[0], rel=0.2)
+
+    def test_the_threshold_decides_what_is_reported(self, detector):
+        picture = draw_picture(1)
+        assert detector.detect([picture], threshold=1.0) == [[]]
+        assert len(detector.detect([picture], threshold=0.0)[0]) == 5  # its queries
+        assert detector.detect([]) == []
+
+    def test_it_knows_its_labels(self, detector):
+        assert detector.labels == LABELS
+
+    def test_a_missing_model_is_said(self, tmp_path):
+        with pytest.raises(CheckpointError, match="no detector at .*emoji pretrain detector"):
+            Detector.from_settings(DetectorSettings(model=str(tmp_path)), CPU)
+        with pytest.raises(CheckpointError, match="someone/some-model"):
+            Detector.from_settings(DetectorSettings(model="someone/some-model"), CPU)
+
+    def test_a_damaged_model_is_said(self, tiny_profile, tmp_path):
+        folder = tmp_path / "detector"
+        shutil.copytree(tiny_profile.detector.model, folder)
+        (folder / "config.json").write_text("{")
+        with pytest.raises(CheckpointError, match="cannot be loaded"):
+            Detector.from_settings(dataclasses.replace(tiny_profile.detector, model=str(folder)), CPU)

@@ -1,0 +1,109 @@
+"""Profiles: the two that come along, one's own, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syntic.errors import InputError
+from syntic.profiles import REPOSITORY, load_profile
+
+MINIMAL = """
+name = "mine"
+[generator]
+model = "{model}"
+[encoder]
+model = "{clip}"
+pretrained = "{pretrained}"
+[detector]
+model = "facebook/detr-resnet-50"
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_embedded_profile_points_into_the_repository():
+    profile = load_profile("emoji")
+    assert profile.generator.model == str(REPOSITORY / "checkpoints/emoji/generator")
+    assert profile.encoder.model == f"local-dir:{REPOSITORY / 'checkpoints/emoji/clip'}"
+    assert profile.corpus("everyday").captions == REPOSITORY / "assets/emoji/corpora/everyday.txt"
+    assert all(path.is_relative_to(REPOSITORY) for path in profile.test_sets.values())
+    assert load_profile() == profile
+
+
+def test_the_papers_profile_has_the_papers_settings():
+    profile = load_profile("paper")
+    assert profile.generator.model == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert (profile.generator.steps, profile.generator.height_px, profile.generator.width_px) == (
+        20,
+        512,
+        512,
+    )
+    assert (profile.encoder.model, profile.encoder.pretrained) == ("ViT-B-32", "openai")
+    assert profile.detector.model == "facebook/detr-resnet-50"
+    assert (profile.decoder.layers, profile.decoder.heads) == (4, 4)
+    assert (profile.refinement.temperature, profile.refinement.learning_rate) == (1 / 100, 1e-5)
+    temperatures = {name: corpus.temperature for name, corpus in profile.corpora.items()}
+    assert temperatures == {"coco": 1 / 100, "flickr30k": 1 / 80, "ss1m": 1 / 100}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("runwayml/some-model", "runwayml/some-model"),
+        ("checkpoints/sd", "{folder}/checkpoints/sd"),
+        ("./sd", "{folder}/sd"),
+        ("../sd", "{parent}/sd"),
+        ("/models/sd", "/models/sd"),
+    ],
+)
+def test_folders_become_absolute_and_hub_names_stay(tmp_path, given, expected):
+    path = write(tmp_path, MINIMAL.format(model=given, clip="ViT-B-32", pretrained="openai"))
+    expected = expected.format(folder=tmp_path, parent=tmp_path.parent)
+    assert load_profile(path).generator.model == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("local-dir:clip", "local-dir:{folder}/clip"),
+        ("local-dir:/models/clip", "local-dir:/models/clip"),
+        ("hf-hub:laion/some-clip", "hf-hub:laion/some-clip"),
+    ],
+)
+def test_clip_names_keep_their_schema(tmp_path, given, expected):
+    path = write(tmp_path, MINIMAL.format(model="a/b", clip=given, pretrained="./weights.safetensors"))
+    encoder = load_profile(path).encoder
+    assert encoder.model == expected.format(folder=tmp_path)
+    assert encoder.pretrained == str(tmp_path / "weights.safetensors")
+
+
+def test_an_own_profile_is_read_with_defaults(tmp_path):
+    profile = load_profile(write(tmp_path, MINIMAL.format(model="a/b", clip="ViT-B-32", pretrained="openai")))
+    assert profile.decoder.width == 768
+    assert profile.refinement.batch_size == 128
+    assert profile.corpora == {}
+
+
+def test_what_is_wrong_is_said_with_what_is_allowed(tmp_path):
+    good = MINIMAL.format(model="a/b", clip="ViT-B-32", pretrained="openai")
+    for text, message in (
+        (
+            good + "\ntreshold = 0.5",
+            r"mine.toml \[detector\]: unknown key 'treshold'; allowed are model, threshold",
+        ),
+        (good.replace('name = "mine"', ""), "'name' is missing"),
+        (good.replace("[generator]", "[generators]"), "unknown key 'generators'"),
+        ("name = ", "not valid TOML"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_profile(write(tmp_path, text))
+    with pytest.raises(InputError, match="no profile 'emojis'; give emoji, paper"):
+        load_profile("emojis")
+    with pytest.raises(InputError, match="no corpus 'people'; it has: everyday"):
+        load_profile("emoji").corpus("people")
