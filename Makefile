@@ -18,6 +18,9 @@ BIN := .venv/bin
 SYNTIC := $(BIN)/python -m syntic
 # The variants of Table 4, in its order.
 VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
+# The frozen models, each after those it needs.
+MODELS := tokenizer clip autoencoder generator detector
+PRETRAINING_PICTURES ?= 60000
 
 .PHONY: help app test check format scenes pretrain features decoders table4 rebuild clean distclean
 
@@ -34,6 +37,8 @@ test: check ## install what is missing and run every check and test
 check: .venv/installed-dev ## style and types only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@# Gradio writes stubs of its subclasses beside them; mypy would read those instead of the code.
+	@find syntic/ui -name '*.pyi' -delete
 	$(BIN)/mypy
 
 format: .venv/installed-dev ## put every file into the project's format
@@ -63,19 +68,23 @@ scenes: .venv/installed ## emoji world: sprites, pictures, captions, boxes
 	$(SYNTIC) emoji scenes
 
 pretrain: .venv/installed ## emoji world: the frozen CLIP, detector and generator (hours)
-	$(SYNTIC) emoji pretrain clip
-	$(SYNTIC) emoji pretrain detector
-	$(SYNTIC) emoji pretrain generator
+	test -f build/emoji/pretraining/scenes.jsonl || $(SYNTIC) emoji scenes --pretraining $(PRETRAINING_PICTURES)
+	for model in $(MODELS); do $(SYNTIC) emoji pretrain $$model || exit 1; done
 
-features: .venv/installed ## synthetic pictures of the corpus -> features and tags
+features: .venv/installed ## synthetic pictures of the corpus -> features, tags and the map
 	$(SYNTIC) synthesize everyday assets/emoji/features/everyday
+	$(SYNTIC) emoji export
 
 decoders: .venv/installed ## train the eight variants of Table 4
-	for variant in $(VARIANTS); do $(SYNTIC) train runs/emoji/$$variant.toml || exit 1; done
+	for variant in $(VARIANTS); do $(SYNTIC) train --corpus everyday --variant $$variant || exit 1; done
 
-table4: .venv/installed ## evaluate them beside the paper's numbers
+table4: .venv/installed ## evaluate them beside the paper's numbers and put the table into README.md
 	@scripts/system-packages java
-	$(SYNTIC) experiment table4
+	@mkdir -p build
+	$(SYNTIC) experiment table4 > build/table4.md
+	@sed -e '/^<!-- table4:begin/,/^<!-- table4:end/{//!d;}' -e '/^<!-- table4:begin/r build/table4.md' \
+		README.md > build/README.md && cp build/README.md README.md
+	@cat build/table4.md
 
 rebuild: scenes pretrain features decoders table4 ## all five, in that order
 

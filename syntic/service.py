@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -97,7 +97,9 @@ class SynticService:
         folder = self.profile.example_images
         if folder is None or not folder.is_dir():
             return {}
-        return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES}
+        return {
+            path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES
+        }
 
     @property
     def variants(self) -> Sequence[str]:
@@ -170,7 +172,7 @@ class SynticService:
 
     def walk(
         self, request: WalkRequest, should_stop: Callable[[], bool] = lambda: False
-    ) -> Iterator[WalkEvent]:
+    ) -> Generator[WalkEvent]:
         """Walk one text or picture through all stages, in a worker thread under the model lock.
 
         Closing the iterator stops the run at its next step and waits for its end.

@@ -47,9 +47,9 @@ class MapPoints:
     labels: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GapMap:
-    """A fitted map.
+    """A fitted map; two are equal only if they are the same object.
 
     Attributes:
         points: the features of each kind, with their coordinates.
@@ -83,7 +83,7 @@ class GapMap:
         features = np.atleast_2d(np.asarray(features, dtype=np.float32))
         if features.shape[1] != known.shape[1]:
             raise ShapeError(
-                f"The map was made of features of width {known.shape[1]}, but these have {features.shape[1]}; "
+                f"The map was made of features of width {known.shape[1]}, these have {features.shape[1]}; "
                 "run `python -m syntic emoji export` again."
             )
         k = min(NEIGHBOURS, len(known))

@@ -68,16 +68,17 @@ class Detector:
             For each picture its detections, best first, with boxes inside the picture.
         """
         threshold = self.threshold if threshold is None else threshold
-        found: list[list[Detection]] = []
-        for start in range(0, len(images), IMAGE_BATCH):
-            batch = images[start : start + IMAGE_BATCH]
+        found: list[list[Detection]] = [[] for _ in images]
+        for numbers in _batches_of_one_size(images):
+            batch = [images[number] for number in numbers]
             inputs = self.processor(images=batch, return_tensors="pt").to(self.device)
             results = self.processor.post_process_object_detection(
                 self.model(**inputs),
                 threshold=threshold,
                 target_sizes=[(image.height, image.width) for image in batch],
             )
-            found += [self._read(result, image) for result, image in zip(results, batch, strict=True)]
+            for number, result in zip(numbers, results, strict=True):
+                found[number] = self._read(result, images[number])
         return found
 
     def _read(self, result: dict[str, torch.Tensor], image: Image.Image) -> list[Detection]:
@@ -90,3 +91,15 @@ class Detector:
             name = self.model.config.id2label[label]
             detections.append(Detection(label=name, score=score, box=(left, top, right, bottom)))
         return sorted(detections, key=lambda detection: -detection.score)
+
+
+def _batches_of_one_size(images: list[Image.Image]) -> list[list[int]]:
+    """Put together positions of pictures of the same size: padding would change what is found in them."""
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for number, image in enumerate(images):
+        by_size.setdefault(image.size, []).append(number)
+    return [
+        numbers[start : start + IMAGE_BATCH]
+        for numbers in by_size.values()
+        for start in range(0, len(numbers), IMAGE_BATCH)
+    ]

@@ -27,7 +27,6 @@ def build_app(service: SynticService) -> gr.Blocks:
         fill_width=True,
     )
     with demo:
-        gr.Navbar(visible=False)
         header("")
         missing = gr.HTML(notice(service.missing(), service.profile.name))
         page = WalkThrough(service)
@@ -48,7 +47,6 @@ def build_app(service: SynticService) -> gr.Blocks:
             api_visibility="private",
         )
     with demo.route("About", "/about"):
-        gr.Navbar(visible=False)
         header("about")
         build_about(service)
     demo.queue(max_size=64, default_concurrency_limit=8)

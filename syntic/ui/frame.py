@@ -27,8 +27,8 @@ HEAD = """
       dark(on);
       try { localStorage.setItem('syntic-theme', on ? 'dark' : 'light'); } catch {}
     }
-    if (event.target.closest('#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary')
-        && window.innerWidth <= 760) {
+    const starts = '#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary';
+    if (event.target.closest(starts) && window.innerWidth <= 760) {
       document.getElementById('s-sample')?.scrollIntoView({behavior: 'smooth'});
     }
     if (event.target.closest('#s-copy')) {
@@ -53,9 +53,10 @@ def header(current: str) -> None:
         for name, path in PAGES
     )
     gr.HTML(
-        f'<header class="s-header"><a class="s-brand" href="{root}">SynTIC<small>captions learned from texts '
-        f'alone</small></a><nav class="s-nav" aria-label="Pages">{links}<button type="button" class="s-theme" '
-        'aria-label="Switch between light and dark" title="Light or dark">◐</button></nav></header>'
+        f'<header class="s-header"><a class="s-brand" href="{root}">SynTIC<small>captions learned from '
+        f'texts alone</small></a><nav class="s-nav" aria-label="Pages">{links}<button class="s-theme" '
+        'type="button" aria-label="Switch between light and dark" title="Light or dark">◐</button></nav>'
+        "</header>"
     )
 
 

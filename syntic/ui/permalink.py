@@ -1,16 +1,21 @@
-"""Links that restore the page: the query string names the input and every setting that is not standard."""
+"""Links that restore the page: the query string names the input and the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from ..errors import InputError
 from ..types import TraceSettings
 
-_KINDS = {f.name: f.type for f in fields(TraceSettings)}
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    "temperature": float,
+    "refinement_steps": int,
+    "beam_size": int,
+    "seed": int,
+}
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,22 @@ class Choice:
     value: str
 
 
-def write_query(choice: Choice | None, settings: TraceSettings) -> str:
+def write_query(choice: Choice, settings: TraceSettings) -> str:
     """Return the query string for a choice and its settings; an upload has no link of its own."""
-    query: dict[str, Any] = {}
-    if choice is not None and choice.kind in ("text", "example"):
-        query[choice.kind] = choice.value
-    standard = TraceSettings()
-    for name in _KINDS:
+    query: dict[str, Any] = {} if choice.kind == "upload" else {choice.kind: choice.value}
+    for name in (f.name for f in fields(TraceSettings)):
         value = getattr(settings, name)
-        if value is not None and value != getattr(standard, name):
-            query[name] = value
+        if value is not None and not (name == "beam_size" and settings.decoding != "beam"):
+            query[name] = f"{value:g}" if isinstance(value, float) else value
     return "?" + urlencode(query)
 
 
-def read_query(query: Mapping[str, str]) -> tuple[Choice | None, TraceSettings]:
+def read_query(query: Mapping[str, str], standard: TraceSettings) -> tuple[Choice | None, TraceSettings]:
     """Read what `write_query` wrote; unknown keys are left alone, Gradio has some of its own.
+
+    Args:
+        query: the parameters of the address.
+        standard: for the settings that the link does not name.
 
     Raises:
         InputError: for a setting that is no number where one is needed.
@@ -50,12 +56,9 @@ def read_query(query: Mapping[str, str]) -> tuple[Choice | None, TraceSettings]:
         if query.get(kind):
             choice = Choice(kind, query[kind])
     values: dict[str, Any] = {}
-    for name, kind in _KINDS.items():
-        if name not in query:
-            continue
-        raw = query[name]
+    for name in (f.name for f in fields(TraceSettings) if f.name in query):
         try:
-            values[name] = raw if kind == "str" else int(raw) if kind == "int" else float(raw)
+            values[name] = _NUMBERS.get(name, str)(query[name])
         except ValueError:
-            raise InputError(f"The link's {name} must be a number but is {raw[:40]!r}.") from None
-    return choice, TraceSettings(**values)
+            raise InputError(f"The link's {name} must be a number but is {query[name][:40]!r}.") from None
+    return choice, replace(standard, **values)

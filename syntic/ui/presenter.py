@@ -69,13 +69,16 @@ class WalkView:
         variant = Variant.parse(self.settings.variant)
         steps = self.settings.refinement_steps
         self._left_out = {
-            stage: left_out(stage, variant, from_text=self.from_text, refinement_steps=steps) for stage in Stage
+            stage: left_out(stage, variant, from_text=self.from_text, refinement_steps=steps)
+            for stage in Stage
         }
-        self._states = {s: StageState("left-out" if reason else "waiting") for s, reason in self._left_out.items()}
+        self._states = {
+            s: StageState("left-out" if reason else "waiting") for s, reason in self._left_out.items()
+        }
         self._frames: list[tuple[int, str]] = []
         self._picture: str | None = None  # the newest preview, in the end the picture itself
         self._has_picture = False
-        self._line, self._kind = "Starting …", "waiting"
+        self._line, self._kind = "Loading what is needed …", "waiting"
         self._last_progress = 0.0
 
     def start(self) -> Slots:
@@ -171,7 +174,9 @@ class WalkView:
             self.path[Kind.PROJECTED] = trace.projection.feature
             return figures.projection_bars(trace.projection, self.corpus_size)
         if stage is Stage.DETECT and trace.detections is not None and trace.image is not None:
-            return figures.detections(trace.image, trace.detections, used=self._left_out[Stage.ATTEND] is None)
+            return figures.detections(
+                trace.image, trace.detections, used=self._left_out[Stage.ATTEND] is None
+            )
         if stage is Stage.ATTEND and trace.attention is not None:
             return figures.attention(trace.attention)
         if stage is Stage.DECODE and trace.caption is not None:

@@ -40,8 +40,13 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full dotted names of everything a module imports, at its top or inside a function."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     package = dotted_name(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
@@ -73,7 +78,7 @@ def arrows() -> Iterator[tuple[Path, str, str]]:
 
 def test_the_reader_of_imports_resolves_relative_ones():
     """A reader that found nothing would make every test below pass."""
-    found = set(imports(PACKAGE / "profiles" / "profile.py"))
+    found = imports(PACKAGE / "profiles" / "profile.py")
     assert {"tomllib", "syntic.errors.InputError"} <= found
     assert {part(name) for name in found if name.startswith("syntic.")} == {"errors"}
 

@@ -14,7 +14,8 @@ def write_test_set(folder: Path, **changes: Any) -> Path:
         Image.new("RGB", (32, 24)).save(folder / name)
     raw: dict[str, Any] = {
         "images": [
-            {"id": number, "file_name": f"{number:06d}.webp", "width": 32, "height": 24} for number in (1, 2, 3)
+            {"id": number, "file_name": f"{number:06d}.webp", "width": 32, "height": 24}
+            for number in (1, 2, 3)
         ],
         "annotations": [
             {"id": 1, "image_id": 1, "caption": "a dog"},

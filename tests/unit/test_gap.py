@@ -8,7 +8,9 @@ from syntic.errors import InputError, ShapeError
 from syntic.evaluation import gap
 
 
-def make_pairs(n: int = 40, width: int = 16, offset: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def make_pairs(
+    n: int = 40, width: int = 16, offset: float = 1.0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return paired features whose modalities lie `offset` apart along one direction."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(n, width))
@@ -73,7 +75,8 @@ def test_equal_modalities_have_no_gap() -> None:
 def test_the_shift_closes_and_widens_the_gap() -> None:
     x, y = make_pairs()
     distance = {
-        amount: gap.measure(*gap.shift_gap(x, y, amount)).centroid_distance for amount in (-0.5, 0.0, 0.5, 1.0)
+        amount: gap.measure(*gap.shift_gap(x, y, amount)).centroid_distance
+        for amount in (-0.5, 0.0, 0.5, 1.0)
     }
     assert distance[-0.5] > distance[0.0] > distance[0.5] > distance[1.0]
     assert distance[1.0] < 0.1 * distance[0.0]

@@ -54,7 +54,7 @@ def test_what_is_transparent_becomes_white(mode):
     clear = Image.new("RGBA", (20, 20), (200, 30, 30, 0))
     options = {}
     if mode == "P":
-        clear, options = Image.new("P", (20, 20), 3), {"transparency": 3}
+        clear, options = Image.new("RGB", (20, 20), "red").quantize(4), {"transparency": 0}
     elif mode == "LA":
         clear = clear.convert("LA")
     assert load_image(saved(clear, "PNG", **options)).getpixel((5, 5)) == (255, 255, 255)

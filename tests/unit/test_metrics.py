@@ -46,7 +46,7 @@ def test_the_tokenizer_agrees_with_pycocoevalcap(capfd: pytest.CaptureFixture[st
 
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-    texts = [*REFERENCES["one"], "A café, naïve; isn't it -- (50% off)?", "it's \"quoted\"", "semi-final 3:2"]
+    texts = [*REFERENCES["one"], "A café, naïve; isn't it -- (50% off)?", 'it\'s "quoted"', "semi-final 3:2"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         theirs = PTBTokenizer().tokenize({index: [{"caption": text}] for index, text in enumerate(texts)})

@@ -170,7 +170,7 @@ class TestGenerator:
 class TestDetector:
     def test_labelled_boxes_inside_the_picture_best_first(self, detector):
         pictures = [draw_picture(1), Image.new("RGB", (200, 50), "red"), draw_picture(3)]
-        found = detector.detect(pictures)
+        found = detector.detect(pictures, threshold=0.1)
         assert [len(f) > 0 for f in found] == [True, True, True]
         for picture, detections in zip(pictures, found, strict=True):
             scores = [detection.score for detection in detections]
@@ -180,7 +180,14 @@ class TestDetector:
                 assert 0 <= left <= right <= picture.width
                 assert 0 <= top <= bottom <= picture.height
                 assert detection.label in LABELS
-                assert detection.score >= detector.threshold
+                assert detection.score >= 0.1
+
+    def test_a_picture_does_not_depend_on_its_batch(self, detector):
+        pictures = [draw_picture(1), Image.new("RGB", (200, 50), "red"), draw_picture(3)]
+        for picture, found in zip(pictures, detector.detect(pictures, threshold=0.0), strict=True):
+            (alone,) = detector.detect([picture], threshold=0.0)
+            assert [d.label for d in found] == [d.label for d in alone]
+            assert [d.box for d in found] == [pytest.approx(d.box, abs=0.01) for d in alone]
 
     def test_boxes_are_in_the_pictures_own_pixels(self, detector):
         small = draw_picture(1)

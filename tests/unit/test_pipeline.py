@@ -175,7 +175,7 @@ class TestStream:
         assert len(refined) <= 21
 
     def test_it_ends_in_the_same_trace_as_a_call(self, tiny_syntic, picture):
-        settings = TraceSettings(variant="fp+af", decoding="beam", beam_size=2)
+        settings = TraceSettings(variant="fp+af", decoding="beam", beam_size=2, refinement_steps=20)
         *_, last = tiny_syntic.stream(image=picture, settings=settings)
         called = tiny_syntic(image=picture, variant="fp+af", decoding="beam", beam_size=2)
         assert last.trace.caption == called.caption

@@ -35,7 +35,7 @@ TINY = DetectorSettings(
     heads=2,
     queries=6,
     denoising_queries=4,
-    decoder_layers=1,
+    decoder_layers=2,
 )
 
 

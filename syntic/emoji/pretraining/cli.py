@@ -78,7 +78,6 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--autoencoder", type=Path, default=PRESETS["autoencoder"].out, help="generator: where the autoencoder is"
     )
-    parser.add_argument("--image-size", type=int, default=64, help="clip: pixels the pictures are scaled to")
     parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
     parser.add_argument("--freeze-encoder", action="store_true", help="autoencoder: train the decoder only")
     parser.add_argument("--seed", type=int, default=0)
@@ -122,7 +121,7 @@ def _train_autoencoder(
 ) -> int:
     from syntic.emoji.pretraining.autoencoder import AutoencoderSettings, AutoencoderTask, export_autoencoder
 
-    task = AutoencoderTask(data, AutoencoderSettings(), batch_size, freeze_encoder=args.freeze_encoder)
+    task = AutoencoderTask(data, AutoencoderSettings(), batch_size)
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
@@ -134,7 +133,7 @@ def _train_clip(args: argparse.Namespace, data: SceneData, settings: LoopSetting
     from syntic.emoji.pretraining.clip import ClipSettings, ClipTask, export_clip
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
-    sizes = ClipSettings(image_size_px=args.image_size)
+    sizes = ClipSettings()
     run = Run(ClipTask(data, load_tokenizer(args.clip), sizes, batch_size), settings)
     if not run.train():
         return _stopped(run)
@@ -154,6 +153,33 @@ def _train_detector(
     return _written(out)
 
 
+def _train_generator(
+    args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
+) -> int:
+    import numpy as np
+    from diffusers import AutoencoderTiny
+
+    from syntic.emoji.pretraining.generator import (
+        GeneratorSettings,
+        GeneratorTask,
+        export_generator,
+        text_encoder_from_clip,
+    )
+    from syntic.emoji.pretraining.latents import load_or_compute_latents
+    from syntic.emoji.pretraining.tokenizer import load_tokenizer
+
+    autoencoder = AutoencoderTiny.from_pretrained(args.autoencoder)
+    indices = np.sort(np.concatenate(data.split(args.styles or ["fluent"])))
+    latents = load_or_compute_latents(data, indices, autoencoder, settings.work.parent)
+    tokenizer, text_encoder = load_tokenizer(args.clip), text_encoder_from_clip(args.clip)
+    task = GeneratorTask(data, latents, tokenizer, text_encoder, autoencoder, GeneratorSettings(), batch_size)
+    run = Run(task, settings)
+    if not run.train():
+        return _stopped(run)
+    export_generator(task, run.average, out)
+    return _written(out)
+
+
 def _stopped(run: Run) -> int:
     sys.stdout.write(f"stopped at step {run.progress.step}; the same command continues from {run.state_path}\n")
     return 3
@@ -164,4 +190,4 @@ def _written(out: Path) -> int:
     return 0
 
 
-TRAINERS = {"autoencoder": _train_autoencoder, "clip": _train_clip, "detector": _train_detector}
+TRAINERS = {"autoencoder": _train_autoencoder, "clip": _train_clip, "generator": _train_generator, "detector": _train_detector}

@@ -1,4 +1,4 @@
-"""The emoji world's CLIP: an open_clip model of its own, a ResNet beside a causal text transformer.
+"""The emoji world's CLIP: an open_clip model of its own, a small copy of CLIP's ResNet variant.
 
 The folder it is saved to (configuration, weights, tokenizer) loads with
 `open_clip.create_model_and_transforms("local-dir:FOLDER")`. The text tower is the plain CLIP transformer, so that
@@ -36,16 +36,18 @@ class ClipSettings:
     Attributes:
         image_size_px: what pictures are scaled to.
         embedding_width: D, of the shared space.
-        backbone: a timm convolutional network.
+        vision_layers: bottleneck blocks per stage of CLIP's modified ResNet, which ends in attention pooling.
+        vision_width: channels of its first stage, times 4; twice as many in each next stage.
         text_width, text_layers, text_heads: of the text transformer.
         smallest_crop: side of the random crop as a part of the picture.
         jitter: largest change of brightness and of contrast.
         full_caption_share: how often a picture comes with the caption that says everything.
     """
 
-    image_size_px: int = 64
+    image_size_px: int = 96
     embedding_width: int = 256
-    backbone: str = "resnet10t"
+    vision_layers: tuple[int, ...] = (1, 1, 1, 1)
+    vision_width: int = 24
     text_width: int = 192
     text_layers: int = 3
     text_heads: int = 4
@@ -60,10 +62,8 @@ def model_configuration(settings: ClipSettings, vocabulary_size: int) -> dict[st
         "embed_dim": settings.embedding_width,
         "custom_text": True,
         "vision_cfg": {
-            "timm_model_name": settings.backbone,
-            "timm_model_pretrained": False,
-            "timm_pool": "avg",
-            "timm_proj": "linear",
+            "layers": list(settings.vision_layers),
+            "width": settings.vision_width,
             "image_size": settings.image_size_px,
         },
         "text_cfg": {
@@ -117,7 +117,7 @@ class ClipTask:
         logits = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE) * image_features @ text_features.T  # (B, B)
         loss = matching_loss(logits, captions)
         is_hit = logits.detach().argmax(1) == torch.arange(len(captions))
-        return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(model.logit_scale.exp())}
+        return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(model.logit_scale.detach().exp())}
 
     def _draw_caption(self, index: int, random: np.random.Generator) -> str:
         scene = self.data.scenes[index]

@@ -42,7 +42,7 @@ class DetectorSettings:
         width: of the encoder and the decoder.
         heads: of all attentions.
         expansion: width inside the encoder's convolution blocks, as a part of `width`.
-        decoder_layers: of the decoder.
+        decoder_layers: at least 2, because transformers ties the heads of the later ones to the first.
         sampled_points: per query, head and level.
         queries: the most objects found in a picture.
         denoising_queries: boxes with noise per picture that the decoder repairs while training.

@@ -73,26 +73,24 @@ def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
         (f"{angle:.1f}°", "the feature turned by"),
         (str(len(trace.losses)), "gradient steps"),
     )
-    change = strip(trace.feature - before, "What changed: refined − generated (colours rescaled)", Kind.REFINED)
+    label = "What changed: refined − generated (colours rescaled)"
+    change = strip(trace.feature - before, label, Kind.REFINED)
     return stats + _curve(trace.losses) + f'<div style="height:12px"></div>{change}'
 
 
-def support_bars(captions: Sequence[str], weights: Sequence[float], effective: float, corpus_size: int) -> str:
+def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
     """Return the texts with the largest weights of Eq. 3 as bars, and what the others share."""
-    items = "".join(_bar(caption, weight) for caption, weight in zip(captions, weights, strict=True))
-    others = max(0.0, 1.0 - float(sum(weights)))
-    rest = corpus_size - len(captions)
+    pairs = list(zip(trace.top_captions, trace.top_weights, strict=True))
+    items = "".join(_bar(caption, weight) for caption, weight in pairs)
+    others = max(0.0, 1.0 - sum(trace.top_weights))
+    rest = corpus_size - len(pairs)
     if rest > 0:
         items += _bar(f"the other {rest:,} texts together", others, "rest")
     stats = _stats(
-        (f"{effective:.1f}", "effective number of texts, exp(entropy)"), (f"{corpus_size:,}", "texts in the corpus")
+        (f"{trace.effective_captions:.1f}", "effective number of texts, exp(entropy)"),
+        (f"{corpus_size:,}", "texts in the corpus"),
     )
     return f'{stats}<ol class="s-bars">{items}</ol>'
-
-
-def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
-    """Return `support_bars` of a projection."""
-    return support_bars(trace.top_captions, trace.top_weights, trace.effective_captions, corpus_size)
 
 
 def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) -> str:
@@ -113,14 +111,15 @@ def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) ->
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
             f'stroke="{colour}"/>'
         )
-        x = f"left:{100 * left / width:.1f}%" if left < 0.6 * width else f"right:{100 - 100 * right / width:.1f}%"
+        x = f"left:{left / width:.1%}" if left < 0.6 * width else f"right:{1 - right / width:.1%}"
         labels += (
-            f'<span class="s-label" style="{x};top:{100 * top / height:.1f}%;background:{colour}">'
+            f'<span class="s-label" style="{x};top:{top / height:.1%};background:{colour}">'
             f"{escape(detection.label)} {detection.score:.2f}</span>"
         )
     picture = (
-        f'<div class="s-boxes"><img src="{data_uri(image, side_px=640)}" alt="The picture with the objects found">'
-        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>{labels}</div>'
+        f'<div class="s-boxes"><img src="{data_uri(image, side_px=640)}" alt="The picture, boxes over it">'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">{boxes}</svg>'
+        f"{labels}</div>"
     )
     if not found:
         note = "Nothing was found above the threshold."
@@ -131,10 +130,11 @@ def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) ->
         note = "Shown for comparison: this variant does not use the tags."
     best = {label: max(d.score for d in found if d.label == label) for label in colours}
     counts = {label: sum(d.label == label for d in found) for label in colours}
+    names = {label: f"{label} × {counts[label]}" if counts[label] > 1 else label for label in colours}
     tags = "".join(
-        f'<li><i style="background:{colours[label]}"></i><span>{escape(label)}'
-        f'{f" × {counts[label]}" if counts[label] > 1 else ""}</span><span class="v">{best[label]:.2f}</span></li>'
-        for label in colours
+        f'<li><i style="background:{colours[label]}"></i><span>{escape(name)}</span>'
+        f'<span class="v">{best[label]:.2f}</span></li>'
+        for label, name in names.items()
     )
     return (
         f'<div class="s-found">{picture}<div><p class="s-sub">Tags, with the best score of each</p>'
@@ -169,7 +169,8 @@ def caption(trace: CaptionTrace) -> str:
     )
     if len(trace.beams) > 1:
         beams = "".join(
-            f'<li><span>{escape(text)}</span><span class="v">{score:.2f}</span></li>' for text, score in trace.beams
+            f'<li><span>{escape(text)}</span><span class="v">{score:.2f}</span></li>'
+            for text, score in trace.beams
         )
         figure += (
             '<p class="s-sub">All beams, with their mean log probability per token</p>'
@@ -219,7 +220,7 @@ def _curve(losses: np.ndarray) -> str:
     path = "M" + "L".join(f"{a:.2f} {b:.2f}" for a, b in zip(x, y, strict=True))
     return (
         f'<div class="s-curve-box"><div class="y"><span>{high:.3f}</span><span>{low:.3f}</span></div>'
-        f'<div class="frame"><svg class="s-curve" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="Loss falls from {losses[0]:.3f} to {losses[-1]:.3f}"><path d="{path}"/></svg></div>'
+        f'<div class="frame"><svg class="s-curve" viewBox="0 0 100 100" preserveAspectRatio="none" '
+        f'role="img" aria-label="Loss from {losses[0]:.3f} to {losses[-1]:.3f}"><path d="{path}"/></svg></div>'
         f'<div class="x"><span>step 1</span><span>loss of Eq. 2</span><span>{len(losses)}</span></div></div>'
     )

@@ -9,49 +9,50 @@ from ...service import SynticService
 _TEXT = """
 ## What you see here
 
-**SynTIC** (“Improving Cross-modal Alignment with Synthetic Pairs for Text-only Image Captioning”, AAAI 2024,
-arXiv 2312.08865) learns to caption pictures from texts alone. A text-to-image model draws every sentence of a
-corpus, CLIP encodes the drawings, and a small decoder learns to write the sentence back. No real picture and no
-human-made pair takes part in training.
+**SynTIC** (“Improving Cross-modal Alignment with Synthetic Pairs for Text-only Image Captioning”,
+AAAI 2024, arXiv 2312.08865) learns to caption pictures from texts alone. A text-to-image model draws
+every sentence of a corpus, CLIP encodes the drawings, and a small decoder learns to write the sentence
+back. No real picture and no pair made by people takes part in training.
 
-Two gaps stand in the way. Drawings differ from real pictures, and CLIP keeps pictures and texts in two separate
-regions, the *modality gap*. Three additions answer them, and the eight variants switch them on and off:
+Two gaps stand in the way. Drawings differ from real pictures, and CLIP keeps pictures and texts in two
+separate regions, the *modality gap*. Three additions answer them, and the eight variants switch them on
+and off:
 
-| | | |
+| addition | what it does | what it brings |
 |---|---|---|
-| **FO**, Eq. 2 | refine the feature of a drawing against its own sentence | sharpens the pairing; hardly narrows the gap |
-| **FP**, Eq. 3 | express the feature as a mixture of text features | closes the gap; most of the improvement |
-| **AF**, Eq. 4 and 5 | attend to the names of detected objects | names what the mixture blurs |
+| **FO**, Eq. 2 | refines the feature of a drawing against its own sentence | sharper pairs; the gap stays |
+| **FP**, Eq. 3 | writes the feature as a mixture of text features | closes the gap; the largest gain |
+| **AF**, Eq. 4 and 5 | attends to the names of detected objects | names what the mixture blurs |
 
 ## What is ours, not the paper's
 
-The paper does not state everything. We chose, and say so: the features are brought to unit length before Eq. 2 and
-after Eq. 3; Eq. 2 runs 500 steps with one Adam optimiser per batch of 128; Eq. 5 has 8 heads and a learned null
-token for pictures in which nothing is found; the decoder's prefix is one position for v and one for u. For a single
-sentence, the other 127 of Eq. 2's batch are drawn from the corpus with the seed of the settings.
+The paper does not state everything. What we chose: features are brought to unit length before Eq. 2 and
+after Eq. 3; Eq. 2 runs with one Adam optimiser per batch of 128 and a fixed number of steps; Eq. 5 has a
+learned null token for pictures in which nothing is found; the decoder's prefix is one position for v and
+one for u. For a single sentence, the rest of Eq. 2's batch is drawn from the corpus with the seed of the
+settings.
 
 """
 
 _EMOJI = """
 ## The emoji world
 
-This instance runs on a world small enough for a laptop: scenes rendered from emoji, with captions in the style of
-people, small models trained on them in the formats of diffusers, open_clip and transformers. Every effect that the
-paper is about exists in it. Real photographs lie outside that world: the page takes them, but its models have never
-seen one.
+This instance runs on a world small enough for a laptop: scenes rendered from emoji, captions in the style
+of people, and small models trained on them in the formats of diffusers, open_clip and transformers. Real
+photographs lie outside that world: the page takes them, but its models have never seen one.
 
 """
 
 _PRIVACY = """
 ## Your pictures and sentences
 
-They are used for your run only and are deleted from the server within a day. Nothing is sent to anyone else, and
-no other visitor sees them.
+They are used for your run only; uploads are deleted from the server within a day. Nothing is sent to
+anyone else, and no other visitor sees them.
 
 ## From a script
 
-`/trace` is the endpoint behind the page: it streams every stage and ends with the whole trace as JSON. The link
-“Use via API” at the foot of the page shows how to call it.
+`/trace` is the endpoint behind the page: it streams every stage and ends with the whole trace as JSON.
+The link “Use via API” at the foot of the page shows how to call it.
 """
 
 

@@ -1,0 +1,46 @@
+"""The demo's entry point, for `make app`, for Docker and for Hugging Face Spaces.
+
+Environment, all optional:
+    SYNTIC_PROFILE          `emoji` (shipped, the default), `paper`, or the path of a TOML file
+    SYNTIC_THREADS          threads of torch; measured where it is not set
+    GRADIO_SERVER_NAME      the address to listen on: 127.0.0.1, or 0.0.0.0 in a container
+    GRADIO_SERVER_PORT      the port, 7860; PORT is understood as well
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads OpenMP
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from syntic import SynticError, load_profile
+from syntic.runtime import set_threads
+from syntic.service import SynticService
+from syntic.ui import build_app, launch_options
+
+DEFAULT_PORT = 7860
+
+
+def main() -> int:
+    """Serve the app until it is interrupted."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    logging.getLogger("syntic").setLevel(logging.INFO)
+    try:
+        set_threads()
+        service = SynticService(load_profile(os.environ.get("SYNTIC_PROFILE", "emoji")))
+        port = int(os.environ.get("GRADIO_SERVER_PORT") or os.environ.get("PORT") or DEFAULT_PORT)
+    except (SynticError, ValueError) as error:
+        print(f"The app cannot start: {error}", file=sys.stderr)
+        return 2
+    service.start()
+    build_app(service).launch(
+        server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), server_port=port, **launch_options()
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

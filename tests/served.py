@@ -1,0 +1,49 @@
+"""The app on the tiny profile, served on a free port: for the tests that speak to it from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from syntic.data import FeatureStore
+from syntic.evaluation.map import GapMap, Kind, MapPoints
+from syntic.profiles import Profile
+from syntic.service import SynticService
+
+
+def with_map(profile: Profile, folder: Path) -> Profile:
+    """The profile with a map of its corpus: two principal axes in place of UMAP's minute of compiling."""
+    corpus = profile.corpora["everyday"]
+    store = FeatureStore.open(corpus.features)
+    features = {
+        Kind.TEXT: store.text_features,
+        Kind.GENERATED: store.image_features,
+        Kind.REFINED: store.image_features,
+        Kind.PROJECTED: store.text_features,
+        Kind.REAL: store.image_features[:4],
+    }
+    _, _, axes = np.linalg.svd(np.concatenate(list(features.values())), full_matrices=False)
+    points = {
+        kind: MapPoints(features=f, coordinates=f @ axes[:2].T, labels=store.captions[: len(f)])
+        for kind, f in features.items()
+    }
+    path = folder / "everyday.safetensors"
+    GapMap(points, {"method": "pca"}).save(path)
+    return dataclasses.replace(profile, corpora={"everyday": dataclasses.replace(corpus, map=path)})
+
+
+@contextmanager
+def serve(service: SynticService) -> Iterator[str]:
+    """Serve the app; yields its address and closes it in the end."""
+    from syntic.ui import build_app, launch_options
+
+    demo = build_app(service)
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    try:
+        yield address
+    finally:
+        demo.close()
