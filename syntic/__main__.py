@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _build_parser(arguments).parse_args(arguments)
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         logging.getLogger("syntic").setLevel(logging.INFO if args.verbose else logging.WARNING)
+        if not args.verbose:  # otherwise a bar for each model that is loaded or downloaded
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         if args.uses_models:
             from .runtime import set_threads
 

@@ -1,4 +1,4 @@
-"""`emoji`: building the embedded world; the work is in `syntic.emoji`, imported only when it is asked for."""
+"""`emoji`: building the embedded world; the modules that do it are imported only when asked for."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from importlib import import_module
 from .options import describe
 
 STEPS = {
-    "sprites": ("cli", "fetch the pictures of the emoji from their packages", "sprites"),
-    "scenes": ("cli", "draw the scenes and write their captions", "scenes --test 100"),
-    "pretrain": ("pretraining.cli", "train one of the frozen models", "pretrain clip --minutes 60"),
-    "export": ("cli", "compute the map that the app shows", "export"),
+    "sprites": ("emoji.cli", "fetch the pictures of the emoji from their packages", "sprites"),
+    "scenes": ("emoji.cli", "draw the scenes and write their captions", "scenes --test 100"),
+    "pretrain": ("emoji.pretraining.cli", "train one of the frozen models", "pretrain clip --minutes 60"),
+    "export": ("evaluation.map_command", "compute the map that the app shows", "export"),
 }
-"""Step -> (module of `syntic.emoji`, one line of help, an example)."""
+"""Step -> (module below `syntic`, one line of help, an example)."""
 
 
 def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,6 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         command.add_argument("--profile", choices=("emoji",), default="emoji", help="always emoji")
         command.set_defaults(uses_models=step == "export", verbose=True)
         if step in words[1:]:
-            work = import_module(f"syntic.emoji.{module}")
+            work = import_module(f"syntic.{module}")
             getattr(work, f"add_{step}_arguments")(command)
             command.set_defaults(run=getattr(work, f"run_{step}"))

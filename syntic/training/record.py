@@ -88,6 +88,6 @@ def describe(
         "validation_curve": progress.curve,
         "validation_tokenizer": validation_tokenizer,
         "losses": progress.losses,
-        "seconds": round(progress.seconds, 1),
+        "seconds": progress.seconds,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

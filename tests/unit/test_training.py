@@ -412,7 +412,7 @@ def test_a_run_file_and_what_is_set_on_the_command_line(tmp_path):
         ("optimizer.epochs=0", "must be at least 1"),
         ("optimizer=3", "must be a table"),
         ("seed", "needs NAME=VALUE"),
-        ("seed.x=3", "unknown key"),
+        ("seed.x=3", "'seed' must be int"),
         ("variant=everything", "no variant 'everything'"),
         ("temperature=0", "above 0"),
         ("mask_own_caption=1", "must be bool"),

@@ -79,7 +79,7 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
         "--autoencoder", type=Path, default=PRESETS["autoencoder"].out, help="generator: where the autoencoder is"
     )
     parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
-    parser.add_argument("--freeze-encoder", action="store_true", help="autoencoder: train the decoder only")
+    parser.add_argument("--scenes", type=int, help="generator: train on the first so many scenes only")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -157,7 +157,7 @@ def _train_generator(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
     import numpy as np
-    from diffusers import AutoencoderTiny
+    from diffusers import AutoencoderKL
 
     from syntic.emoji.pretraining.generator import (
         GeneratorSettings,
@@ -168,8 +168,8 @@ def _train_generator(
     from syntic.emoji.pretraining.latents import load_or_compute_latents
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
-    autoencoder = AutoencoderTiny.from_pretrained(args.autoencoder)
-    indices = np.sort(np.concatenate(data.split(args.styles or ["fluent"])))
+    autoencoder = AutoencoderKL.from_pretrained(args.autoencoder)
+    indices = np.sort(np.concatenate(data.split(args.styles or ["fluent"])))[: args.scenes]
     latents = load_or_compute_latents(data, indices, autoencoder, settings.work.parent)
     tokenizer, text_encoder = load_tokenizer(args.clip), text_encoder_from_clip(args.clip)
     task = GeneratorTask(data, latents, tokenizer, text_encoder, autoencoder, GeneratorSettings(), batch_size)

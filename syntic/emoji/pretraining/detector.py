@@ -74,7 +74,7 @@ def build_detector(settings: DetectorSettings, labels: list[str]) -> RTDetrV2For
         hidden_sizes=list(settings.backbone_channels),
         depths=list(settings.backbone_depths),
         layer_type="basic",
-        out_indices=[2, 3],
+        out_indices=[2, 3],  # type: ignore[call-arg]  # the configuration takes it beside its fields
     )
     width = settings.width
     config = RTDetrV2Config(

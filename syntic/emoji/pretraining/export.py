@@ -30,7 +30,8 @@ def replaced_folder(out: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         yield folder
-        folder.chmod(0o755)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # whatever the umask: another user may serve them
         if out.exists():
             previous = folder.with_name(folder.name + "-previous")
             out.rename(previous)

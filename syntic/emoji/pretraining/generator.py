@@ -5,8 +5,8 @@ matching; Lipman et al. 2023, with the logit-normal noise levels of Esser et al.
 `DPMSolverMultistepScheduler` follows in 20 steps as `flow_prediction`. The text encoder starts as the text tower of
 the emoji CLIP and learns on.
 
-Time is short on one core, so the loss counts latent cells that hold an object more than the backdrop: backdrops
-are learned in minutes, objects are what takes long.
+Time is short on one core, so the loss counts latent cells that hold a thing more than the backdrop: backdrops
+are learned in minutes, things are what takes long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
@@ -45,7 +45,7 @@ class GeneratorSettings:
         heads: of every attention.
         drop_caption: how often the caption is left out, for classifier-free guidance.
         full_caption_share: how often a picture comes with the caption that says everything.
-        object_weight: how much more a cell full of objects counts in the loss than backdrop.
+        thing_weight: how much more a cell with a thing counts in the loss than backdrop.
         text_learning_rate_scale: on the text encoder, which is trained already.
     """
 
@@ -55,7 +55,7 @@ class GeneratorSettings:
     heads: int = 4
     drop_caption: float = 0.1
     full_caption_share: float = 0.7
-    object_weight: float = 2.0
+    thing_weight: float = 2.0
     text_learning_rate_scale: float = 0.3
 
 
@@ -162,7 +162,7 @@ class GeneratorTask:
         latents: Latents,
         tokenizer: PreTrainedTokenizerFast,
         text_encoder: CLIPTextModel,
-        autoencoder: AutoencoderTiny,
+        autoencoder: AutoencoderKL,
         settings: GeneratorSettings,
         batch_size: int,
     ) -> None:
@@ -181,13 +181,13 @@ class GeneratorTask:
         self.model: nn.Module = GeneratorParts(unet.to(memory_format=torch.channels_last), text_encoder)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Flow matching with logit-normal noise levels; objects count more."""
+        """Flow matching with logit-normal noise levels; things count more."""
         rows = self.sampler.batch(step)
-        clean, objects = self.latents.batch(rows, random.random(len(rows)) < 0.5)  # (B, C, 8, 8), (B, 1, 8, 8)
+        clean, things = self.latents.batch(rows)  # (B, C, 8, 8), (B, 1, 8, 8)
         captions = [self._draw_caption(self.latents.indices[row], random) for row in rows]
         sigma = torch.sigmoid(torch.randn(len(rows)))
         errors = self._squared_errors(cast(GeneratorParts, self.model), clean, captions, sigma)
-        weights = 1 + self.settings.object_weight * objects
+        weights = 1 + self.settings.thing_weight * things
         loss = (errors * weights).mean() / weights.mean()
         return loss, {"plain": float(errors.detach().mean())}
 
@@ -221,7 +221,7 @@ class GeneratorTask:
             losses = []
             for first in range(0, len(rows), 32):
                 part = slice(first, first + 32)
-                clean, _ = self.latents.batch(rows[part], np.zeros(len(rows[part]), bool))
+                clean, _ = self.latents.batch(rows[part])
                 sigma = torch.linspace(0.02, 0.98, len(clean))
                 losses.append(self._squared_errors(parts, clean, captions[part], sigma).mean((1, 2, 3)))
         prompts = captions[:SHEET_SIZE]
@@ -248,7 +248,11 @@ class GeneratorTask:
 def build_scheduler() -> DPMSolverMultistepScheduler:
     """The solver of the learned flow: second order, from pure noise to none in equal steps."""
     return DPMSolverMultistepScheduler(
-        num_train_timesteps=NOISE_LEVELS, prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0
+        num_train_timesteps=NOISE_LEVELS,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=1.0,
+        steps_offset=1,  # plays no part in a flow; the pipeline warns of any other value
     )
 
 

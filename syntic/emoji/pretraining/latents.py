@@ -10,41 +10,39 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderKL
 from torch import Tensor
 
 from syntic.emoji.pretraining.autoencoder import halve
 from syntic.emoji.pretraining.data import SceneData
 
 GRID = 8  # latents are GRID x GRID
-CHUNK = 64
+CHUNK = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latents:
-    """Scaled latents of some scenes.
+    """Scaled latents of some scenes, every other one mirrored.
 
     Attributes:
         indices: (N,) the scenes' numbers.
-        values: (N, 2, C, 8, 8) float16 of unit variance; second axis: as rendered, mirrored.
-        objects: (N, 8, 8) float32, the part of each cell that boxes cover.
+        values: (N, C, 8, 8) float16 of unit variance.
+        things: (N, 8, 8) bool, the cells whose centre lies in a box.
     """
 
     indices: np.ndarray
     values: np.ndarray
-    objects: np.ndarray
+    things: np.ndarray
 
-    def batch(self, rows: np.ndarray, flips: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Latents (B, C, 8, 8) and object masks (B, 1, 8, 8) of some rows, mirrored where `flips` says so."""
-        values = np.stack([self.values[row, int(flip)] for row, flip in zip(rows, flips, strict=True)])
-        objects = self.objects[rows]
-        objects[flips] = objects[flips, :, ::-1]
-        latents = torch.from_numpy(values).float().contiguous(memory_format=torch.channels_last)
-        return latents, torch.from_numpy(objects)[:, None]
+    def batch(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Latents (B, C, 8, 8) and masks of things (B, 1, 8, 8), both float32."""
+        latents = torch.from_numpy(np.stack([self.values[row] for row in rows])).float()
+        things = torch.from_numpy(self.things[rows]).float()[:, None]
+        return latents.contiguous(memory_format=torch.channels_last), things
 
 
 def load_or_compute_latents(
-    data: SceneData, indices: np.ndarray, autoencoder: AutoencoderTiny, folder: Path
+    data: SceneData, indices: np.ndarray, autoencoder: AutoencoderKL, folder: Path
 ) -> Latents:
     """Latents of the given scenes, from the folder's cache where it fits.
 
@@ -60,44 +58,45 @@ def load_or_compute_latents(
     path = folder / f"latents-{_fingerprint(data, indices, autoencoder)}.npy"
     if not path.exists():
         _compute(data, indices, autoencoder, path)
-    objects = np.stack([cell_coverage(data, index) for index in indices])
-    return Latents(indices=indices, values=np.load(path, mmap_mode="r"), objects=objects)
+    things = [data.thing_cells(part, mirrored(part), GRID).amax(1).bool().numpy() for part in _chunks(indices)]
+    return Latents(indices=indices, values=np.load(path, mmap_mode="r"), things=np.concatenate(things))
 
 
-def _fingerprint(data: SceneData, indices: np.ndarray, autoencoder: AutoencoderTiny) -> str:
+def mirrored(indices: np.ndarray) -> np.ndarray:
+    """Which scenes are seen mirrored: about half, always the same ones."""
+    return (indices * 2654435761 >> 16) % 2 == 1
+
+
+def _chunks(indices: np.ndarray) -> list[np.ndarray]:
+    return [indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK)]
+
+
+def _fingerprint(data: SceneData, indices: np.ndarray, autoencoder: AutoencoderKL) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(indices).tobytes())
-    digest.update(data.images[indices[:: max(1, len(indices) // 16)]].tobytes())
-    digest.update(str(autoencoder.config.scaling_factor).encode())
+    for index in indices[:: max(1, len(indices) // 16)]:
+        digest.update(data.images[index].tobytes())
+    digest.update(str(autoencoder.config["scaling_factor"]).encode())
     for value in autoencoder.encoder.state_dict().values():
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
 @torch.no_grad()
-def _compute(data: SceneData, indices: np.ndarray, autoencoder: AutoencoderTiny, path: Path) -> None:
+def _compute(data: SceneData, indices: np.ndarray, autoencoder: AutoencoderKL, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
-    shape = (len(indices), 2, autoencoder.config.latent_channels, GRID, GRID)
+    shape = (len(indices), autoencoder.config["latent_channels"], GRID, GRID)
     values = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
     start = said = time.monotonic()
-    for first in range(0, len(indices), CHUNK):
-        pictures = halve(data.pictures(indices[first : first + CHUNK])) * 2 - 1
-        for side, view in enumerate((pictures, pictures.flip(3))):
-            latents = autoencoder.encoder(view) * autoencoder.config.scaling_factor
-            values[first : first + CHUNK, side] = latents.half().numpy()
+    done = 0
+    for part in _chunks(indices):
+        pictures = halve(data.pictures(part, mirrored(part))) * 2 - 1  # (B, 3, 64, 64)
+        latents = autoencoder.encode(pictures).latent_dist.mode() * autoencoder.config["scaling_factor"]
+        values[done : done + len(part)] = latents.half().numpy()
+        done += len(part)
         if time.monotonic() - said > 20:
             said = time.monotonic()
-            done = first + CHUNK
             sys.stdout.write(f"latents {done} of {len(indices)}, {done / (said - start):.0f} pictures/s\n")
             sys.stdout.flush()
     values.flush()
     temporary.replace(path)
-
-
-def cell_coverage(data: SceneData, index: int) -> np.ndarray:
-    """(8, 8) float32: which part of each latent cell the scene's boxes cover, counting overlaps once."""
-    fine = np.zeros((data.size_px, data.size_px), np.float32)
-    for _, left, top, right, bottom in data.scenes[index].boxes:
-        fine[round(top) : round(bottom), round(left) : round(right)] = 1
-    cell = data.size_px // GRID
-    return fine.reshape(GRID, cell, GRID, cell).mean((1, 3))

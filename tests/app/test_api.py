@@ -1,0 +1,120 @@
+"""The served app, spoken to by Gradio's client: streaming, cancel, refused input, endpoint names."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import TINY_CAPTIONS
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from syntic.types import Stage, Trace
+
+TEXT = "a dog on a bench in the park"
+ENDPOINTS = ["/trace"]
+"""All that scripts can call. A new name is a promise to keep: change this list on purpose."""
+
+
+@pytest.fixture
+def client(address):
+    client = Client(address, verbose=False)
+    yield client
+    client.close()
+
+
+def ask(client: Client, text: str = TEXT, **controls):
+    values = {"refinement_steps": 5, **controls}
+    return client.submit(text=text, image=None, api_name="/trace", **values)
+
+
+def test_the_endpoints_are_those_we_promised(client):
+    info = client.view_api(return_format="dict")
+    assert sorted(info["named_endpoints"]) == ENDPOINTS
+    assert info["unnamed_endpoints"] == {}
+    names = [parameter["parameter_name"] for parameter in info["named_endpoints"]["/trace"]["parameters"]]
+    assert names == [
+        "text",
+        "image",
+        "variant",
+        "corpus",
+        "inverse_temperature",
+        "refinement_steps",
+        "decoding",
+        "beam_size",
+        "seed",
+    ]
+
+
+def test_a_text_streams_its_stages_and_ends_with_the_trace(client):
+    job = ask(client)
+    result = job.result(timeout=120)
+    finished = [event["stage"] for event in job.outputs() if event["event"] == "StageFinished"]
+    assert finished == [stage.value for stage in Stage]
+    trace = Trace.from_json(json.dumps(result["trace"]))
+    assert trace.text == TEXT
+    assert trace.caption is not None
+    assert trace.settings.refinement_steps == 5
+
+
+def test_a_picture_is_captioned(client, service):
+    path = next(iter(service.example_images.values()))
+    result = client.predict(text=None, image=handle_file(path), variant="fp", api_name="/trace")
+    assert result["trace"]["refinement"] is None
+    assert result["trace"]["caption"]["text"] is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"text": "   "}, "empty"),
+        ({"text": "dog " * 500}, "500 words"),
+        ({"refinement_steps": 99999}, "2000"),
+        ({"seed": -5}, "0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(client, values, message):
+    with pytest.raises(AppError, match=message):
+        ask(client, **values).result(timeout=60)
+
+
+def test_a_text_file_named_png_is_refused(client, tmp_path):
+    path = tmp_path / "notes.png"
+    path.write_text("not a picture at all")
+    with pytest.raises(AppError, match="notes.png"):
+        client.predict(text=None, image=handle_file(path), api_name="/trace")
+
+
+def test_a_file_of_the_machine_is_out_of_reach(client):
+    secret = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError):
+        client.predict(text=None, image=secret, api_name="/trace")
+
+
+def test_a_cancelled_run_frees_the_models(client):
+    job = ask(client, refinement_steps=2000)
+    for _ in range(600):
+        if any(event["stage"] == "refine" for event in job.outputs() if "stage" in event):
+            break
+        time.sleep(0.05)
+    job.cancel()
+    started = time.monotonic()
+    assert ask(client).result(timeout=120)["event"] == "Finished"
+    assert time.monotonic() - started < 60
+    assert not any(event["event"] == "Finished" for event in job.outputs())
+
+
+def test_visitors_at_once_get_their_own_results(address):
+    texts = TINY_CAPTIONS[:6]
+
+    def visit(text: str) -> str:
+        client = Client(address, verbose=False)
+        try:
+            return ask(client, text).result(timeout=240)["trace"]["text"]
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(len(texts)) as pool:
+        assert list(pool.map(visit, texts)) == texts
