@@ -1,9 +1,9 @@
-"""The generator's autoencoder: 64x64 pictures <-> 8x8 latents, a diffusers `AutoencoderKL`.
+"""The generator's autoencoder: 128x128 pictures <-> 8x8 latents, a diffusers `AutoencoderKL`.
 
-The latents' prior is asked for by their moments, not by a divergence: every channel has mean 0 and deviation 1 over
-the data, and the decoder sees latents with a little noise added, which makes it bear with what a generator gets
-slightly wrong. A linear probe on the latents names the things in every cell, which keeps what a caption speaks of
-easy to read in the latents; diffusion learns such latents sooner (Yao et al. 2025, "Reconstruction vs. generation").
+The latents are the linear codec's (codec.py). The decoder learns to draw them at full size, sharper than the
+projection alone could; with a little noise on the latents, so that it bears with what a generator gets slightly
+wrong. The encoder learns the codec's projection beside it, now and then: text-to-image does not need it, but the
+format has one, and it should do what it says.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from syntic.emoji.pretraining.codec import LinearCodec, halve
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import replaced_folder, save_diffusers_half
 
@@ -27,124 +28,95 @@ class AutoencoderSettings:
     """Sizes and weights of the loss.
 
     Attributes:
-        latent_channels: of the 8x8 latents.
-        channels: at 64, 32, 16 and 8 px.
+        channels: at 128, 64, 32, 16 and 8 px.
         noise: the largest deviation of the noise on the latents in training.
-        moment_weight: of the penalty on the latents' means and deviations.
         gradient_weight: of the loss on the differences of neighbouring pixels.
-        probe_weight: of the probe that names the things in each cell.
         thing_weight: how much more a pixel inside a box counts than one outside.
+        encode_every: steps between two updates of the encoder.
     """
 
-    latent_channels: int = 16
-    channels: tuple[int, ...] = (16, 48, 96, 160)
-    noise: float = 0.1
-    moment_weight: float = 0.1
+    channels: tuple[int, ...] = (8, 24, 48, 96, 160)
+    noise: float = 0.15
     gradient_weight: float = 0.5
-    probe_weight: float = 0.1
     thing_weight: float = 2.0
+    encode_every: int = 8
 
 
-def build_autoencoder(settings: AutoencoderSettings) -> AutoencoderKL:
+def build_autoencoder(settings: AutoencoderSettings, latent_channels: int) -> AutoencoderKL:
     """Make an untrained autoencoder."""
     levels = len(settings.channels)
     return AutoencoderKL(
         block_out_channels=settings.channels,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
-        latent_channels=settings.latent_channels,
+        latent_channels=latent_channels,
         layers_per_block=1,
         norm_num_groups=8,
         mid_block_add_attention=False,
         use_quant_conv=False,
         use_post_quant_conv=False,
+        scaling_factor=1.0,
     )
 
 
-class ProbedAutoencoder(nn.Module):
-    """The autoencoder with the linear probe that is trained beside it."""
-
-    def __init__(self, settings: AutoencoderSettings, labels: int) -> None:
-        super().__init__()
-        self.autoencoder = build_autoencoder(settings)
-        self.probe = nn.Conv2d(settings.latent_channels, labels, 1)
-        nn.init.constant_(self.probe.bias, -4.0)  # most cells hold none of the classes
-
-    def encode(self, pictures: Tensor) -> Tensor:
-        """(B, 3, 64, 64) in -1..1 -> the latents' means (B, C, 8, 8)."""
-        moments = self.autoencoder.encoder(pictures)
-        return cast(Tensor, moments[:, : self.autoencoder.config["latent_channels"]])
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """(B, C, 8, 8) -> (B, 3, 64, 64)."""
-        return cast(Tensor, self.autoencoder.decoder(latents))
-
-
 class AutoencoderTask:
-    """Reconstruct pictures through latents of unit variance.
+    """Draw pictures from the codec's latents.
 
     Args:
         data: the scenes, all styles.
+        codec: pictures to latents.
         settings: sizes and weights of the loss.
         batch_size: pictures per step.
     """
 
-    def __init__(self, data: SceneData, settings: AutoencoderSettings, batch_size: int) -> None:
+    def __init__(
+        self, data: SceneData, codec: LinearCodec, settings: AutoencoderSettings, batch_size: int
+    ) -> None:
         self.data = data
+        self.codec = codec
         self.settings = settings
         train, self.held_out = data.split()
         self.sampler = EpochSampler(train, batch_size)
         self.batch_size = self.sampler.batch_size
         self.learning_rate_scales: dict[str, float] = {}
-        self.model: nn.Module = ProbedAutoencoder(settings, len(data.labels))
+        self.model: nn.Module = build_autoencoder(settings, codec.channels)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Reconstruction at three scales, differences of neighbours, the latents' moments, the probe."""
+        """Reconstruction at three scales and differences of neighbours; at times the encoder's error."""
         settings = self.settings
-        model = cast(ProbedAutoencoder, self.model)
+        model = cast(AutoencoderKL, self.model)
         indices = self.sampler.batch(step)
         flips = random.random(len(indices)) < 0.5
-        target = halve(self.data.pictures(indices, flips)) * 2 - 1  # (B, 3, 64, 64)
-        things = self.data.thing_cells(indices, flips)  # (B, K, 8, 8)
-        weights = 1 + settings.thing_weight * things.amax(1, keepdim=True)
-        weights = F.interpolate(weights / weights.mean(), scale_factor=8)  # (B, 1, 64, 64)
-        latents = model.encode(target)
+        pictures = self.data.pictures(indices, flips)  # (B, 3, 128, 128)
+        latents = self.codec.encode(halve(pictures))  # (B, C, 8, 8)
+        target = pictures * 2 - 1
+        things = self.data.thing_cells(indices, flips).amax(1, keepdim=True)  # (B, 1, 8, 8)
+        weights = 1 + settings.thing_weight * things
+        weights = F.interpolate(weights / weights.mean(), scale_factor=target.shape[-1] / things.shape[-1])
         sigma = torch.rand(len(indices), 1, 1, 1) * settings.noise
-        output = model.decode(latents + sigma * torch.randn_like(latents))
-        pixels = reconstruction_loss(output, target, weights)
+        output = model.decoder(latents + sigma * torch.randn_like(latents))
         edges = gradient_loss(output, target)
-        moments = moment_penalty(latents)
-        named = F.binary_cross_entropy_with_logits(model.probe(latents), things) * len(self.data.labels)
-        loss = (
-            pixels
-            + settings.gradient_weight * edges
-            + settings.moment_weight * moments
-            + settings.probe_weight * named
-        )
+        loss = reconstruction_loss(output, target, weights) + settings.gradient_weight * edges
+        if step % settings.encode_every == 0:
+            loss = loss + F.mse_loss(model.encoder(target)[:, : self.codec.channels], latents)
         mse = F.mse_loss(output.detach().clamp(-1, 1), target) / 4
-        values = {"psnr": -10 * float(mse.log10()), "edges": float(edges.detach())}
-        return loss, values | {"moments": float(moments.detach()), "probe": float(named.detach())}
+        return loss, {"psnr": -10 * float(mse.log10()), "edges": float(edges.detach())}
 
     def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
         """PSNR on held-out pictures; `reconstructions.png` shows originals above reconstructions."""
-        model = cast(ProbedAutoencoder, average)
-        target = halve(self.data.pictures(self.held_out[:128])) * 2 - 1
-        latents = model.encode(target)
-        output = model.decode(latents).clamp(-1, 1)
-        psnr = -10 * (F.mse_loss(output, target, reduction="none").mean((1, 2, 3)) / 4).log10()
-        rows = [picture for row in range(0, min(32, len(target)), 8) for picture in (target[row : row + 8], output[row : row + 8])]
-        save_sheet(folder / "reconstructions.png", torch.cat(rows) / 2 + 0.5, columns=8)
+        model = cast(AutoencoderKL, average)
+        pictures = self.data.pictures(self.held_out[:64])
+        latents = self.codec.encode(halve(pictures))
+        output = model.decoder(latents).clamp(-1, 1) / 2 + 0.5
+        linear = F.interpolate(self.codec.decode(latents).clamp(0, 1), scale_factor=2, mode="bicubic")
+        rows = [p for row in range(0, min(32, len(pictures)), 8) for p in (pictures[row : row + 8], output[row : row + 8])]
+        save_sheet(folder / "reconstructions.png", torch.cat(rows), columns=8)
+        encoded = model.encoder(pictures * 2 - 1)[:, : self.codec.channels]
         return {
-            "held_out_psnr": float(psnr.mean()),
-            "latent_deviation": float(latents.std()),
-            "channel_deviation_min": float(latents.std((0, 2, 3)).min()),
-            "channel_deviation_max": float(latents.std((0, 2, 3)).max()),
+            "held_out_psnr": _psnr(output, pictures),
+            "linear_psnr": _psnr(linear, pictures),
+            "encoder_error": float(F.mse_loss(encoded, latents)),
         }
-
-
-def halve(pictures: Tensor) -> Tensor:
-    """Pictures at half size, 64 px: what the encoder reads."""
-    return F.avg_pool2d(pictures, 2).contiguous(memory_format=torch.channels_last)
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -161,31 +133,22 @@ def gradient_loss(output: Tensor, target: Tensor) -> Tensor:
     return difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
 
 
-def moment_penalty(latents: Tensor) -> Tensor:
-    """How far the channels are from mean 0 and deviation 1, over the batch: mean(m^2 + log(s)^2)."""
-    mean = latents.mean((0, 2, 3))
-    deviation = latents.std((0, 2, 3)) + 1e-4
-    return (mean.square() + deviation.log().square()).mean()
+def _psnr(output: Tensor, target: Tensor) -> float:
+    return float(-10 * F.mse_loss(output, target, reduction="none").mean((1, 2, 3)).log10().mean())
 
 
-def export_autoencoder(average: nn.Module, data: SceneData, out: Path) -> None:
+def export_autoencoder(average: nn.Module, out: Path) -> None:
     """Save the averaged autoencoder in half precision.
 
-    Its `scaling_factor` is measured, so that scaled latents have unit variance.
-
     Args:
-        average: a ProbedAutoencoder.
-        data: the scenes to measure on.
+        average: an AutoencoderKL.
         out: the folder to replace.
     """
-    model = cast(ProbedAutoencoder, average)
-    _, held_out = data.split()
+    model = cast(AutoencoderKL, average)
+    last = model.encoder.conv_out
+    channels = model.config["latent_channels"]
     with torch.no_grad():
-        latents = model.encode(halve(data.pictures(held_out[:512])) * 2 - 1)
-        last = model.autoencoder.encoder.conv_out
-        channels = latents.shape[1]
         last.weight[channels:] = 0
         last.bias[channels:] = -20.0  # log variance: samples equal the means
-    model.autoencoder.register_to_config(scaling_factor=round(1 / float(latents.std()), 4))
     with replaced_folder(out) as folder:
-        save_diffusers_half(model.autoencoder, folder)
+        save_diffusers_half(model, folder)

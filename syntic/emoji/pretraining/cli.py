@@ -14,6 +14,7 @@ from syntic.emoji.pretraining.loop import LoopSettings, Run
 
 DATA = Path("build/emoji/pretraining")
 RUNS = Path("build/emoji/runs")
+CODEC = Path("build/emoji/models/codec.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
         "--autoencoder", type=Path, default=PRESETS["autoencoder"].out, help="generator: where the autoencoder is"
     )
     parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
-    parser.add_argument("--scenes", type=int, help="generator: train on the first so many scenes only")
+    parser.add_argument("--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -120,12 +121,13 @@ def _train_autoencoder(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
     from syntic.emoji.pretraining.autoencoder import AutoencoderSettings, AutoencoderTask, export_autoencoder
+    from syntic.emoji.pretraining.codec import load_or_fit_codec
 
-    task = AutoencoderTask(data, AutoencoderSettings(), batch_size)
-    run = Run(task, settings)
+    codec = load_or_fit_codec(data, args.codec)
+    run = Run(AutoencoderTask(data, codec, AutoencoderSettings(), batch_size), settings)
     if not run.train():
         return _stopped(run)
-    export_autoencoder(run.average, data, out)
+    export_autoencoder(run.average, out)
     return _written(out)
 
 
@@ -156,27 +158,30 @@ def _train_detector(
 def _train_generator(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
-    import numpy as np
     from diffusers import AutoencoderKL
 
+    from syntic.emoji.pretraining.codec import load_or_fit_codec
     from syntic.emoji.pretraining.generator import (
         GeneratorSettings,
         GeneratorTask,
         export_generator,
         text_encoder_from_clip,
     )
-    from syntic.emoji.pretraining.latents import load_or_compute_latents
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
-    autoencoder = AutoencoderKL.from_pretrained(args.autoencoder)
-    indices = np.sort(np.concatenate(data.split(args.styles or ["fluent"])))[: args.scenes]
-    latents = load_or_compute_latents(data, indices, autoencoder, settings.work.parent)
-    tokenizer, text_encoder = load_tokenizer(args.clip), text_encoder_from_clip(args.clip)
-    task = GeneratorTask(data, latents, tokenizer, text_encoder, autoencoder, GeneratorSettings(), batch_size)
+    task = GeneratorTask(
+        data,
+        args.styles or ["fluent"],
+        load_or_fit_codec(data, args.codec),
+        load_tokenizer(args.clip),
+        text_encoder_from_clip(args.clip),
+        GeneratorSettings(),
+        batch_size,
+    )
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
-    export_generator(task, run.average, out)
+    export_generator(task, run.average, AutoencoderKL.from_pretrained(args.autoencoder), out)
     return _written(out)
 
 

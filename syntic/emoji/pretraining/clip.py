@@ -1,8 +1,8 @@
 """The emoji world's CLIP: an open_clip model of its own, a small copy of CLIP's ResNet variant.
 
 The folder it is saved to (configuration, weights, tokenizer) loads with
-`open_clip.create_model_and_transforms("local-dir:FOLDER")`. The text tower is the plain CLIP transformer, so that
-the generator can start from it as a transformers `CLIPTextModel`.
+`open_clip.create_model_and_transforms("local-dir:FOLDER")`. The text tower is the plain CLIP transformer, so
+that the generator can start from it as a transformers `CLIPTextModel`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def model_configuration(settings: ClipSettings, vocabulary_size: int) -> dict[st
         "text_cfg": {
             "context_length": CONTEXT_LENGTH,
             "vocab_size": vocabulary_size,
-            "hf_tokenizer_name": ".",  # any name: with local-dir: open_clip reads the tokenizer beside this file
+            "hf_tokenizer_name": ".",  # any name: from a local-dir open_clip reads the tokenizer in it
             "width": settings.text_width,
             "heads": settings.text_heads,
             "layers": settings.text_layers,
@@ -112,12 +112,14 @@ class ClipTask:
         indices = self.sampler.batch(step)
         pictures = self.data.pictures(indices, random.random(len(indices)) < 0.5)
         captions = [self._draw_caption(index, random) for index in indices]
-        image_features = model.encode_image(augment(pictures, self.settings, random), normalize=True)  # (B, D)
+        crops = augment(pictures, self.settings, random)
+        image_features = model.encode_image(crops, normalize=True)  # (B, D)
         text_features = encode_tokens(model, self.tokens(captions))  # (B, D)
-        logits = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE) * image_features @ text_features.T  # (B, B)
+        scale = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
+        logits = scale * image_features @ text_features.T  # (B, B)
         loss = matching_loss(logits, captions)
         is_hit = logits.detach().argmax(1) == torch.arange(len(captions))
-        return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(model.logit_scale.detach().exp())}
+        return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(scale.detach())}
 
     def _draw_caption(self, index: int, random: np.random.Generator) -> str:
         scene = self.data.scenes[index]
@@ -163,7 +165,8 @@ def augment(pictures: Tensor, settings: ClipSettings, random: np.random.Generato
     count, _, height, width = pictures.shape
     side = round(height * random.uniform(settings.smallest_crop, 1))
     corners = random.integers(0, height - side + 1, (count, 2))
-    crops = torch.stack([p[:, y : y + side, x : x + side] for p, (y, x) in zip(pictures, corners, strict=True)])
+    cut = zip(pictures, corners, strict=True)
+    crops = torch.stack([picture[:, y : y + side, x : x + side] for picture, (y, x) in cut])
     changes = torch.from_numpy(random.uniform(-settings.jitter, settings.jitter, (2, count, 1, 1, 1))).float()
     centre = crops.mean((1, 2, 3), keepdim=True)
     crops = (crops - centre) * (1 + changes[0]) + centre * (1 + changes[1])
@@ -173,8 +176,8 @@ def augment(pictures: Tensor, settings: ClipSettings, random: np.random.Generato
 def encode_tokens(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
     """Text features without computing the padding behind the longest text.
 
-    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind the end
-    token changes nothing.
+    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind the
+    end token changes nothing.
 
     Args:
         model: the CLIP.

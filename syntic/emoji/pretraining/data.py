@@ -1,13 +1,14 @@
 """Rendered scenes as training data: pictures, captions and boxes in one folder.
 
-    images.npy    (N, 128, 128, 3) uint8, read through a memory map
-    scenes.jsonl  one object a line: captions, boxes [[label, x0, y0, x1, y1], ...] in pixels, style, setting
-    labels.json   the detector's class names
+images.npy    (N, 128, 128, 3) uint8, read through a memory map
+scenes.jsonl  one object a line: captions, boxes [[label, x0, y0, x1, y1], ...] in pixels, style, setting
+labels.json   the detector's class names
 """
 
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ class SceneData:
             scenes = [_parse_scene(line) for line in lines]
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
-                f"The scenes in {folder} cannot be read ({error}); render them with `python -m syntic emoji scenes`."
+                f"The scenes in {folder} cannot be read ({error}); "
+                "render them with `python -m syntic emoji scenes --pretraining 60000`."
             ) from error
         if len(images) != len(scenes) or images.dtype != np.uint8 or images.ndim != 4:
             raise DataError(
@@ -119,7 +121,6 @@ class SceneData:
             batch[flips] = batch[flips, :, ::-1]
         pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
         return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
-
 
     def thing_cells(self, indices: np.ndarray, flips: np.ndarray, cells: int = 8) -> torch.Tensor:
         """Where the things are: (B, K, cells, cells), 1 where a cell's centre lies in a box of class k."""
@@ -186,10 +187,9 @@ def save_sheet(path: Path, pictures: torch.Tensor, columns: int, captions: list[
         left, top = number % columns * width, number // columns * (height + 3 * line_px)
         sheet.paste(Image.fromarray(picture), (left, top))
         if captions:
-            letters = max(1, width // 6)
-            text = captions[number]
-            lines = [text[start : start + letters] for start in range(0, min(len(text), 3 * letters), letters)]
-            draw.multiline_text((left + 1, top + height), "\n".join(lines), fill="black", spacing=1, font_size=10)
+            lines = textwrap.wrap(captions[number], max(1, width // 6))[:3]
+            corner = (left + 1, top + height)
+            draw.multiline_text(corner, "\n".join(lines), fill="black", spacing=1, font_size=10)
     temporary = path.with_name(path.name + ".part")
     sheet.save(temporary, format="PNG")
     temporary.replace(path)

@@ -22,11 +22,12 @@ import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
+from syntic.emoji.pretraining.codec import GRID, LinearCodec, halve
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import MAX_SHARD_SIZE, replaced_folder
-from syntic.emoji.pretraining.latents import GRID, Latents
 from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH
 
 NOISE_LEVELS = 1000
@@ -49,7 +50,7 @@ class GeneratorSettings:
         text_learning_rate_scale: on the text encoder, which is trained already.
     """
 
-    channels: tuple[int, int] = (128, 256)
+    channels: tuple[int, int] = (160, 256)
     layers_per_block: int = 1
     attends_at_8: bool = False
     heads: int = 4
@@ -148,10 +149,10 @@ class GeneratorTask:
 
     Args:
         data: the scenes.
-        latents: of the scenes to train and to measure on.
+        styles: sprite sets to train and to measure on.
+        codec: pictures to latents.
         tokenizer: of the emoji world.
         text_encoder: where the text encoder starts.
-        autoencoder: for the sample sheet.
         settings: sizes and the loss.
         batch_size: latents per step.
     """
@@ -159,33 +160,32 @@ class GeneratorTask:
     def __init__(
         self,
         data: SceneData,
-        latents: Latents,
+        styles: list[str],
+        codec: LinearCodec,
         tokenizer: PreTrainedTokenizerFast,
         text_encoder: CLIPTextModel,
-        autoencoder: AutoencoderKL,
         settings: GeneratorSettings,
         batch_size: int,
     ) -> None:
         self.data = data
-        self.latents = latents
+        self.codec = codec
         self.tokenizer = tokenizer
-        self.autoencoder = autoencoder
         self.settings = settings
-        _, held_out = data.split()
-        is_held_out = np.isin(latents.indices, held_out)
-        self.sampler = EpochSampler(np.flatnonzero(~is_held_out), batch_size)
-        self.held_out_rows = np.flatnonzero(is_held_out)
+        train, self.held_out = data.split(styles)
+        self.sampler = EpochSampler(train, batch_size)
         self.batch_size = self.sampler.batch_size
         self.learning_rate_scales = {"text_encoder": settings.text_learning_rate_scale}
-        unet = build_unet(settings, latents.values.shape[2], text_encoder.config.hidden_size)
+        unet = build_unet(settings, codec.channels, text_encoder.config.hidden_size)
         self.model: nn.Module = GeneratorParts(unet.to(memory_format=torch.channels_last), text_encoder)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """Flow matching with logit-normal noise levels; things count more."""
-        rows = self.sampler.batch(step)
-        clean, things = self.latents.batch(rows)  # (B, C, 8, 8), (B, 1, 8, 8)
-        captions = [self._draw_caption(self.latents.indices[row], random) for row in rows]
-        sigma = torch.sigmoid(torch.randn(len(rows)))
+        indices = self.sampler.batch(step)
+        flips = random.random(len(indices)) < 0.5
+        clean = self.codec.encode(halve(self.data.pictures(indices, flips)))  # (B, C, 8, 8)
+        things = self.data.thing_cells(indices, flips, GRID).amax(1, keepdim=True)  # (B, 1, 8, 8)
+        captions = [self._draw_caption(index, random) for index in indices]
+        sigma = torch.sigmoid(torch.randn(len(indices)))
         errors = self._squared_errors(cast(GeneratorParts, self.model), clean, captions, sigma)
         weights = 1 + self.settings.thing_weight * things
         loss = (errors * weights).mean() / weights.mean()
@@ -214,25 +214,25 @@ class GeneratorTask:
     def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
         """The loss on held-out scenes at fixed noise, and a sheet of samples for held-out captions."""
         parts = cast(GeneratorParts, average)
-        rows = self.held_out_rows[:192]
-        captions = [self.data.scenes[index].full_caption for index in self.latents.indices[rows]]
+        indices = self.held_out[:192]
+        captions = [self.data.scenes[index].full_caption for index in indices]
         with torch.random.fork_rng():
             torch.manual_seed(0)
             losses = []
-            for first in range(0, len(rows), 32):
+            for first in range(0, len(indices), 32):
                 part = slice(first, first + 32)
-                clean, _ = self.latents.batch(rows[part])
+                clean = self.codec.encode(halve(self.data.pictures(indices[part])))
                 sigma = torch.linspace(0.02, 0.98, len(clean))
                 losses.append(self._squared_errors(parts, clean, captions[part], sigma).mean((1, 2, 3)))
         prompts = captions[:SHEET_SIZE]
-        pictures = sample(self.pipeline(parts), prompts)
-        save_sheet(folder / "samples.png", pictures, columns=8, captions=prompts)
+        pictures = self.codec.decode(sample_latents(self.pipeline(parts), prompts))
+        save_sheet(folder / "samples.png", F.interpolate(pictures, scale_factor=2.0), columns=8, captions=prompts)
         return {"held_out_loss": float(torch.cat(losses).mean())}
 
-    def pipeline(self, parts: GeneratorParts) -> StableDiffusionPipeline:
-        """The pipeline of these parts, in memory."""
+    def pipeline(self, parts: GeneratorParts, autoencoder: AutoencoderKL | None = None) -> StableDiffusionPipeline:
+        """The pipeline of these parts, in memory; without an autoencoder it ends at the latents."""
         pipeline = StableDiffusionPipeline(
-            vae=self.autoencoder,
+            vae=autoencoder,
             text_encoder=parts.text_encoder,
             tokenizer=self.tokenizer,
             unet=parts.unet,
@@ -256,29 +256,29 @@ def build_scheduler() -> DPMSolverMultistepScheduler:
     )
 
 
-def sample(pipeline: StableDiffusionPipeline, prompts: list[str], seed: int = 0) -> Tensor:
-    """(B, 3, H, W) pictures in 0..1, picture i from seed + i."""
+def sample_latents(pipeline: StableDiffusionPipeline, prompts: list[str], seed: int = 0) -> Tensor:
+    """(B, C, 8, 8) latents, picture i from seed + i."""
     generators = [torch.Generator().manual_seed(seed + i) for i in range(len(prompts))]
     result = pipeline(
         prompts,
         num_inference_steps=STEPS,
         guidance_scale=GUIDANCE_SCALE,
         generator=generators,
-        output_type="pt",
+        output_type="latent",
     )
     return cast(Tensor, result.images)
 
 
-def export_generator(task: GeneratorTask, average: nn.Module, out: Path) -> None:
+def export_generator(task: GeneratorTask, average: nn.Module, autoencoder: AutoencoderKL, out: Path) -> None:
     """Save the averaged model as a pipeline folder, weights in half precision.
 
     Args:
-        task: with the tokenizer and the autoencoder.
+        task: with the tokenizer.
         average: GeneratorParts.
+        autoencoder: of these latents.
         out: the folder to replace.
     """
-    pipeline = task.pipeline(deepcopy(cast(GeneratorParts, average)))
-    pipeline.register_modules(vae=deepcopy(task.autoencoder))
+    pipeline = task.pipeline(deepcopy(cast(GeneratorParts, average)), autoencoder)
     for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
         part.to(torch.float16)
     with replaced_folder(out) as folder:

@@ -1,9 +1,9 @@
 """One training loop for all five: a wall-clock budget, resumable, with an average of the weights.
 
 The schedule runs by time, not by steps: a linear warm-up, then a cosine that reaches its end when the minutes
-are over, however fast the machine is. The state goes to `state.safetensors` in the work folder every few minutes
-and on SIGTERM, under a temporary name first; the same command continues from it. More minutes on a finished run
-start a second, warm-restarted cosine.
+are over, however fast the machine is. The state goes to `state.safetensors` in the work folder every few
+minutes and on SIGTERM, under a temporary name first; the same command continues from it. More minutes on a
+finished run start a second, warm-restarted cosine.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Run:
             group["lr"] = rate * group["scale"]
         loss, values = self.task.loss(self.progress.step, self.random)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.settings.gradient_norm)
         self.optimizer.step()
         self.progress.step += 1
@@ -223,7 +223,7 @@ class Run:
         try:
             with safe_open(self.state_path, framework="pt") as file:
                 header = json.loads(file.metadata()["run"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
             self._load_tensors(tensors)
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             raise CheckpointError(
@@ -245,9 +245,8 @@ class Run:
 
     def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
         for prefix, module in (("model/", self.task.model), ("average/", self.average)):
-            module.load_state_dict(
-                {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            )
+            own = {name: value for name, value in tensors.items() if name.startswith(prefix)}
+            module.load_state_dict({name.removeprefix(prefix): value for name, value in own.items()})
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer/"):
@@ -258,7 +257,9 @@ class Run:
         torch.set_rng_state(tensors["random/torch"])
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float, scales: dict[str, float]) -> list[dict[str, Any]]:
+def _parameter_groups(
+    model: nn.Module, weight_decay: float, scales: dict[str, float]
+) -> list[dict[str, Any]]:
     """Matrices decay, vectors do not; one group for each of both and each learning rate."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

@@ -1,9 +1,9 @@
 """A small byte-pair tokenizer for the emoji world, read alike by open_clip, transformers and diffusers.
 
 It follows CLIP's: lower case, words split from punctuation, an end-of-word mark, `<|startoftext|>` and
-`<|endoftext|>` around every text. All printable ASCII characters are in its alphabet, so any text can be encoded;
-other characters are dropped. `<|endoftext|>` has the highest id, because CLIP's text tower pools where the id is
-highest, and it is a token of its own apart from the padding, id 0.
+`<|endoftext|>` around every text. All printable ASCII characters are in its alphabet, so any text can be
+encoded; accents are taken off and other characters left out. `<|endoftext|>` has the highest id, because CLIP's
+text tower pools where the id is highest, and it is a token of its own apart from the padding, id 0.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ CONTEXT_LENGTH = 32
 PAD, UNKNOWN, START, END = "<|pad|>", "<|unknown|>", "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+"
+CHARACTERS = sorted(set(string.printable.lower()) - set(string.whitespace))
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -38,7 +39,7 @@ def train_tokenizer(captions: Iterable[str], out: Path, size: int = 1200) -> Pre
     trainer = trainers.BpeTrainer(
         vocab_size=size - 1,
         special_tokens=[PAD, UNKNOWN, START],
-        initial_alphabet=sorted(set(string.printable.lower()) - set(string.whitespace)),
+        initial_alphabet=CHARACTERS,
         end_of_word_suffix=WORD_END,
         show_progress=False,
     )
@@ -64,10 +65,9 @@ def _new_tokenizer(model: models.BPE) -> Tokenizer:
 def _with_all_characters(learned: Tokenizer) -> Tokenizer:
     """Renumber: specials, every character inside and at the end of a word, the merges, the end token last."""
     model = json.loads(learned.to_str())["model"]
-    characters = sorted(set(string.printable.lower()) - set(string.whitespace))
-    entries = [PAD, UNKNOWN, START, *characters, *(c + WORD_END for c in characters)]
-    known = set(entries)
-    entries += [entry for entry, _ in sorted(model["vocab"].items(), key=lambda item: item[1]) if entry not in known]
+    entries = [PAD, UNKNOWN, START, *CHARACTERS, *(character + WORD_END for character in CHARACTERS)]
+    by_number = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    entries += [entry for entry in by_number if entry not in set(entries)]
     vocabulary = {entry: number for number, entry in enumerate([*entries, END])}
     merges = [tuple(merge) for merge in model["merges"]]
     bpe = models.BPE(vocab=vocabulary, merges=merges, end_of_word_suffix=WORD_END, unk_token=UNKNOWN)
@@ -98,4 +98,5 @@ def _save(tokenizer: Tokenizer, out: Path) -> PreTrainedTokenizerFast:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Read the tokenizer that lies beside the CLIP weights."""
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder)
+    return tokenizer

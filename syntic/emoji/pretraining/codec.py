@@ -1,0 +1,97 @@
+"""Latents by principal components: every 8x8 px patch of a 64x64 picture becomes 32 numbers.
+
+Trained for the half hour that one core allows, a convolutional encoder to 16 channels kept less of a picture (22 dB)
+than the linear projection that keeps most (23 dB at 16 components, 26 dB at 32). So the encoder is that projection: it
+needs no training, latents are one matrix product, and the generator and the decoder can be trained side by side.
+
+Components are scaled to the fourth root of their variance, between nature (a few components carry nearly
+everything, and noise drowns the details) and whitening (all count alike, and the details drown the rest).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from syntic.emoji.pretraining.data import SceneData
+
+PATCH_PX = 8
+GRID = 8  # latents are GRID x GRID
+FITTED_PICTURES = 4000
+
+
+@dataclass(frozen=True)
+class LinearCodec:
+    """Pictures <-> latents.
+
+    Attributes:
+        mean: (192,) of all patches.
+        encoder: (C, 192) rows that make latents of unit variance overall.
+        decoder: (192, C) its pseudo-inverse.
+    """
+
+    mean: Tensor
+    encoder: Tensor
+    decoder: Tensor
+
+    @property
+    def channels(self) -> int:
+        """C, of the latents."""
+        return len(self.encoder)
+
+    @classmethod
+    def fit(cls, data: SceneData, channels: int = 32, seed: int = 0) -> LinearCodec:
+        """Principal components of the patches of some training pictures."""
+        train, _ = data.split()
+        chosen = np.sort(np.random.default_rng(seed).permutation(train)[:FITTED_PICTURES])
+        patches = torch.cat([_patches(halve(data.pictures(part))) for part in np.array_split(chosen, 20)])
+        patches = patches.transpose(1, 2).reshape(-1, patches.shape[1])  # (N * 64, 192)
+        mean = patches.mean(0)
+        variances, vectors = torch.linalg.eigh(torch.cov(patches.T))
+        variances, vectors = variances.flip(0)[:channels], vectors.flip(1)[:, :channels]
+        scales = variances.pow(-0.25)  # deviation s -> s^(1/2)
+        scales = scales / (variances * scales.square()).mean().sqrt()
+        return cls(mean, (vectors * scales).T.contiguous(), (vectors / scales).contiguous())
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """(B, 3, 64, 64) in 0..1 -> (B, C, 8, 8)."""
+        codes = self.encoder @ (_patches(pictures) - self.mean[:, None])  # (B, C, 64)
+        return codes.reshape(len(pictures), self.channels, GRID, GRID)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, 8, 8) -> (B, 3, 64, 64) in about 0..1: what the projection kept."""
+        patches = self.decoder @ latents.flatten(2) + self.mean[:, None]
+        return F.fold(patches, (GRID * PATCH_PX, GRID * PATCH_PX), PATCH_PX, stride=PATCH_PX)
+
+    def save(self, path: Path) -> None:
+        """Write the three tensors."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"mean": self.mean, "encoder": self.encoder, "decoder": self.decoder}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> LinearCodec:
+        """Read what `save` wrote."""
+        tensors = load_file(path)
+        return cls(tensors["mean"], tensors["encoder"], tensors["decoder"])
+
+
+def load_or_fit_codec(data: SceneData, path: Path) -> LinearCodec:
+    """The codec of a file, fitted and written there first if it is not."""
+    if not path.exists():
+        LinearCodec.fit(data).save(path)
+    return LinearCodec.load(path)
+
+
+def halve(pictures: Tensor) -> Tensor:
+    """Pictures at half size, 64 px: what the encoder reads."""
+    return F.avg_pool2d(pictures, 2)
+
+
+def _patches(pictures: Tensor) -> Tensor:
+    return F.unfold(pictures.contiguous(), PATCH_PX, stride=PATCH_PX)  # (B, 192, 64)
