@@ -43,8 +43,8 @@ def set_threads(threads: int | None = None) -> int:
         InputError: for a number below one or a SYNTIC_THREADS that is no number.
     """
     global _threads_note
+    late = "torch" in sys.modules and "OMP_WAIT_POLICY" not in os.environ
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads OpenMP
-    late = "torch" in sys.modules
     reason = "as asked"
     if threads is None:
         threads = _threads_from_environment()

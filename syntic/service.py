@@ -119,12 +119,13 @@ class SynticService:
                 found.append(Missing(what, folder, f"python -m syntic emoji pretrain {part}"))
         for name, corpus in profile.corpora.items():
             if not (corpus.features / "store.json").is_file():
-                command = f"python -m syntic synthesize {corpus.captions} {corpus.features}"
-                found.append(Missing(f"the features of the corpus “{name}”", corpus.features, command))
+                what = f"the features of the corpus “{name}”"
+                found.append(Missing(what, corpus.features, f"python -m syntic synthesize {name}"))
             absent = [v for v in self.variants if not (corpus.decoders / f"{v}.safetensors").is_file()]
             if absent:
                 what = f"decoders of “{name}”: {', '.join(absent)}"
-                found.append(Missing(what, corpus.decoders, "python -m syntic train RUN.toml"))
+                command = f"python -m syntic train --corpus {name} --variant {absent[0]}"
+                found.append(Missing(what, corpus.decoders, command))
             if corpus.map is not None and not corpus.map.is_file():
                 found.append(Missing(f"the map of “{name}”", corpus.map, "python -m syntic emoji export"))
         return found
@@ -175,13 +176,14 @@ class SynticService:
     ) -> Generator[WalkEvent]:
         """Walk one text or picture through all stages, in a worker thread under the model lock.
 
-        Closing the iterator stops the run at its next step and waits for its end.
+        The input is checked when this is called, the work begins with the first `next`. Closing the
+        iterator stops the run at its next step and waits for its end.
 
         Args:
-            request: what to run on; checked before it waits for anything.
+            request: what to run on.
             should_stop: asked between steps; True ends the run with `Cancelled`.
 
-        Yields:
+        Returns:
             `Waiting` while others are ahead, then the pipeline's events.
 
         Raises:
@@ -190,6 +192,10 @@ class SynticService:
             Cancelled: if `should_stop` said so.
         """
         text, image, settings = check_inputs(self.profile, request.text, request.image, request.settings)
+        checked = WalkRequest(text=text, image=image, settings=settings)
+        return self._walk(checked, should_stop)
+
+    def _walk(self, request: WalkRequest, should_stop: Callable[[], bool]) -> Generator[WalkEvent]:
         closed = threading.Event()
         events: SimpleQueue[WalkEvent | BaseException | None] = SimpleQueue()
 
@@ -200,7 +206,10 @@ class SynticService:
             try:
                 with self._turns.hold(stopped, lambda ahead: events.put(Waiting(ahead))):
                     for event in self.pipeline.stream(
-                        text=text, image=image, settings=settings, should_stop=stopped
+                        text=request.text,
+                        image=request.image,
+                        settings=request.settings,
+                        should_stop=stopped,
                     ):
                         events.put(event)
             except BaseException as error:  # carried over to the reader's thread

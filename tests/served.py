@@ -44,6 +44,6 @@ def serve(service: SynticService) -> Iterator[str]:
     demo = build_app(service)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     try:
-        yield address
+        yield address.rstrip("/")
     finally:
         demo.close()

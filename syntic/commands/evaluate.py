@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
     test_set = open_test_set(profile, name).head(args.limit)
     components = Components.load(profile)
     pictures = encode_for(components, test_set, cache=BUILD / "features", on_batch=progress("encoded"))
-    evaluation = evaluate(
+    (evaluation,) = evaluate(
         components,
         pictures,
         test_set.references,
         corpus=corpus,
-        variant=variant,
+        variants=[variant],
         test_set=name,
         decoding=args.decoding,
         beam_size=args.beam_size,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..profiles import REPOSITORY, Profile
 from .options import (
@@ -18,9 +17,6 @@ from .options import (
     open_profile,
 )
 from .train import follow
-
-if TYPE_CHECKING:
-    from ..evaluation import Evaluation
 
 
 def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
@@ -77,7 +73,7 @@ def run_table4(args: argparse.Namespace) -> int:
         test_set_name=name,
         decoding=args.decoding,
         cache=BUILD / "features",
-        on_variant=_note_scores,
+        on_captioned=lambda variant: note(f"captioned: {variant.name}"),
     )
     print(result.to_json() if args.json else result.to_markdown())
     out = args.out
@@ -100,7 +96,3 @@ def _train_all(args: argparse.Namespace, profile: Profile, corpus: str) -> None:
         note(f"training {variant.name}")
         while follow(train_from_profile(settings, device=pick_device(), cache=BUILD / "features")) is None:
             note("going on")
-
-
-def _note_scores(evaluation: Evaluation) -> None:
-    note(f"{evaluation.system}: CIDEr {evaluation.scores.cider:.1f}")

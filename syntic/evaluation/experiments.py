@@ -13,7 +13,7 @@ from typing import Any
 from ..data.atomic import write_text_atomically
 from ..data.coco import TestSet
 from ..data.features import hash_captions
-from ..method import VARIANTS
+from ..method import VARIANTS, Variant
 from ..method.components import Components
 from .metrics import Scores
 from .published import SOURCE, TABLE4, PublishedScores
@@ -143,7 +143,7 @@ def table4(
     test_set_name: str,
     decoding: str = "greedy",
     cache: Path | None = None,
-    on_variant: Callable[[Evaluation], None] = lambda evaluation: None,
+    on_captioned: Callable[[Variant], None] = lambda variant: None,
 ) -> Table4:
     """Evaluate the eight variants' decoders on a test set (Table 4, in-domain).
 
@@ -154,28 +154,28 @@ def table4(
         test_set_name: for the record.
         decoding: "greedy" or "beam".
         cache: folder for the pictures' features.
-        on_variant: called after each variant.
+        on_captioned: called when a variant has captioned all pictures.
 
     Raises:
         CheckpointError: if a decoder is missing; it is named.
+        MissingToolError: if there is no Java.
     """
     for variant in VARIANTS:  # a missing decoder is said before the pictures are encoded
         components.captioner(corpus, variant)
-    pictures = encode_for(components, test_set, cache=cache)
+    evaluations = evaluate(
+        components,
+        encode_for(components, test_set, cache=cache),
+        test_set.references,
+        corpus=corpus,
+        variants=VARIANTS,
+        test_set=test_set_name,
+        decoding=decoding,
+        on_captioned=on_captioned,
+    )
+    kept = ("run", "seed", "steps", "seconds", "store", "versions", "weights_sha256")
     rows = []
-    for variant, paper in zip(VARIANTS, TABLE4, strict=True):
-        evaluation = evaluate(
-            components,
-            pictures,
-            test_set.references,
-            corpus=corpus,
-            variant=variant,
-            test_set=test_set_name,
-            decoding=decoding,
-        )
-        on_variant(evaluation)
+    for variant, evaluation, paper in zip(VARIANTS, evaluations, TABLE4, strict=True):
         sidecar = components.captioner_details(corpus, variant)
-        kept = ("run", "seed", "steps", "seconds", "store", "versions", "weights_sha256")
         rows.append(
             Table4Row(
                 evaluation=evaluation,

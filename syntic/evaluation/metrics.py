@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,19 +55,42 @@ def score(references: Captions, captions: Mapping[str, str]) -> Scores:
 
     Raises:
         InputError: if the two name different pictures, or none.
-        MissingToolError: if there is no Java.
+        MissingToolError: if there is no Java, or METEOR fails.
     """
+    return score_systems(references, {"": captions})[""]
+
+
+def score_systems(references: Captions, systems: Mapping[str, Mapping[str, str]]) -> dict[str, Scores]:
+    """Score several systems on the same pictures; METEOR, slow to start, is started once.
+
+    Args:
+        references: picture -> its reference captions.
+        systems: name -> its captions, as for `score`.
+
+    Raises:
+        InputError: as `score`.
+        MissingToolError: as `score`.
+    """
+    require_java("METEOR and the Penn Treebank tokenizer")
+    tokenized = {name: _tokenized(references, captions, tokenize_ptb) for name, captions in systems.items()}
+    with _meteor() as meteor:
+        return {name: _score(meteor, *pair) for name, pair in tokenized.items()}
+
+
+def _score(meteor: Any, truth: dict[str, list[str]], candidates: dict[str, list[str]]) -> Scores:
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    require_java("METEOR and the Penn Treebank tokenizer")
-    truth, candidates = _tokenized(references, captions, tokenize_ptb)
     bleu, _ = Bleu(4).compute_score(truth, candidates, verbose=0)
     rouge, _ = Rouge().compute_score(truth, candidates)
     cider, _ = Cider().compute_score(truth, candidates)
-    with _meteor() as meteor:
+    try:
         meteor_score, _ = meteor.compute_score(truth, candidates)
+    except (OSError, ValueError) as error:  # it ended, so there is nothing to read
+        raise MissingToolError(
+            "METEOR failed to start; it needs a Java runtime and 2 GB of memory."
+        ) from error
     return Scores(
         bleu4=100 * float(bleu[3]),
         meteor=100 * float(meteor_score),
@@ -176,7 +199,8 @@ def _meteor() -> Iterator[Any]:
         process = meteor.meteor_p
         process.kill()
         for pipe in (process.stdin, process.stdout, process.stderr):
-            pipe.close()
+            with suppress(OSError):  # what was not yet written has no reader any more
+                pipe.close()
         process.wait()
         if meteor.lock.locked():  # an error left it locked, and __del__ would wait for it for ever
             meteor.lock.release()

@@ -134,35 +134,49 @@ def evaluate(
     references: Mapping[str, Sequence[str]],
     *,
     corpus: str,
-    variant: Variant,
+    variants: Sequence[Variant],
     test_set: str,
     decoding: str = "greedy",
     beam_size: int = 5,
-) -> Evaluation:
-    """Caption a test set with one variant and score it.
+    on_captioned: Callable[[Variant], None] = lambda variant: None,
+) -> list[Evaluation]:
+    """Caption a test set with each variant and score the captions.
 
     Args:
         components: of `SynTIC.components`.
         pictures: the test set's, from `encode_for`.
         references: picture -> its reference captions.
-        corpus: whose decoder and support set to use.
-        variant: which decoder.
+        corpus: whose decoders and support set to use.
+        variants: which decoders.
         test_set: its name, for the record.
         decoding: "greedy" or "beam".
         beam_size: of "beam".
+        on_captioned: called when a variant has captioned all pictures; scores come at the end.
+
+    Raises:
+        MissingToolError: if there is no Java; said before any work is done.
     """
-    started = time.perf_counter()
-    captions = caption_encoded(
-        components, pictures, corpus=corpus, variant=variant, decoding=decoding, beam_size=beam_size
-    )
-    seconds = time.perf_counter() - started
-    named = dict(zip(pictures.names, captions, strict=True))
-    return Evaluation(
-        system=variant.name,
-        corpus=corpus,
-        test_set=test_set,
-        decoding=decoding,
-        scores=metrics.score(references, named),
-        captions=named,
-        seconds=seconds,
-    )
+    metrics.require_java("METEOR and the Penn Treebank tokenizer")
+    captions: dict[str, dict[str, str]] = {}
+    seconds: dict[str, float] = {}
+    for variant in variants:
+        started = time.perf_counter()
+        texts = caption_encoded(
+            components, pictures, corpus=corpus, variant=variant, decoding=decoding, beam_size=beam_size
+        )
+        seconds[variant.name] = time.perf_counter() - started
+        captions[variant.name] = dict(zip(pictures.names, texts, strict=True))
+        on_captioned(variant)
+    scores = metrics.score_systems(references, captions)
+    return [
+        Evaluation(
+            system=name,
+            corpus=corpus,
+            test_set=test_set,
+            decoding=decoding,
+            scores=scores[name],
+            captions=captions[name],
+            seconds=seconds[name],
+        )
+        for name in captions
+    ]

@@ -7,6 +7,7 @@ import logging
 import gradio as gr
 
 from ..errors import SynticError
+from ..profiles import REPOSITORY
 
 logger = logging.getLogger(__name__)
 
@@ -18,13 +19,13 @@ def to_gradio(error: Exception) -> gr.Error:
     sentence without internals.
     """
     if isinstance(error, SynticError):
-        return gr.Error(error.detail, title=error.title, duration=12, print_exception=False)
+        return gr.Error(describe(error), title=error.title, duration=12, print_exception=False)
     logger.exception("a run failed", exc_info=error)
     return gr.Error(describe(error), title="A fault in the app", print_exception=False)
 
 
 def describe(error: Exception) -> str:
-    """Return the sentence that a visitor reads for an error."""
+    """Return the sentence that a visitor reads for an error; where the app is installed stays out of it."""
     if isinstance(error, SynticError):
-        return error.detail
+        return error.detail.replace(f"{REPOSITORY}/", "")
     return "Something went wrong inside the app; the log says what. Please try again or choose another input."

@@ -76,6 +76,7 @@ def _draw_kinds(gap_map: GapMap) -> go.Figure:
         legend={"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top", "font": {"size": 13}},
         hoverlabel={"bgcolor": "#18212b", "font": {"color": "#ffffff", "size": 13}, "bordercolor": "#18212b"},
         dragmode="pan",
+        modebar={"remove": ["select2d", "lasso2d", "autoScale2d"], "bgcolor": "rgba(0,0,0,0)"},
         uirevision="map",  # keeps zoom and hidden kinds while the path grows
     )
     hidden = {"visible": False, "showgrid": False, "zeroline": False}

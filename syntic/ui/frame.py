@@ -15,12 +15,16 @@ PAGES = (("Walk through", ""), ("About", "about"))
 HEAD = """
 <script>
 (() => {
-  const root = document.documentElement;
-  const dark = (on) => { for (const el of [root, document.body]) el.classList.toggle('dark', on); };
-  const isDark = () => document.body.classList.contains('dark') || root.classList.contains('dark');
+  const dark = (on) => document.body.classList.toggle('dark', on);
+  const isDark = () => document.body.classList.contains('dark');
   const kept = () => { try { return localStorage.getItem('syntic-theme'); } catch { return null; } };
   const asked = new URLSearchParams(location.search).get('__theme');
-  if (kept() && !asked) window.addEventListener('load', () => setTimeout(() => dark(kept() === 'dark'), 0));
+  document.addEventListener('DOMContentLoaded', () => {
+    // Gradio sets the class by the system's preference while it starts, so this has the last word.
+    const follow = () => { if (kept() && !asked && isDark() !== (kept() === 'dark')) dark(!isDark()); };
+    new MutationObserver(follow).observe(document.body, {attributeFilter: ['class']});
+    follow();
+  });
   document.addEventListener('click', (event) => {
     if (event.target.closest('.s-theme')) {
       const on = !isDark();

@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import TINY_CAPTIONS
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -107,7 +106,7 @@ def test_a_cancelled_run_frees_the_models(client):
 
 
 def test_visitors_at_once_get_their_own_results(address):
-    texts = TINY_CAPTIONS[:6]
+    texts = [f"a dog next to a car, number {number}" for number in range(6)]
 
     def visit(text: str) -> str:
         client = Client(address, verbose=False)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import gradio as gr
-import numpy as np
 import pytest
-from conftest import TINY_CAPTIONS
 
+from syntic.errors import DataError
 from syntic.types import Stage
 from syntic.ui.pages.walk_through import Choice, WalkThrough
 
@@ -48,7 +47,7 @@ def show(page: WalkThrough, updates: list[dict]) -> dict[str, str]:
 def test_a_click_on_an_example_chooses_it(page):
     click = SimpleNamespace(index=1)
     assert page.pick_picture(click) == Choice("example", page.panel.picture_names[1])
-    assert page.pick_sentence(click) == Choice("text", TINY_CAPTIONS[-1])
+    assert page.pick_sentence(click) == Choice("text", page.service.profile.example_texts[1])
 
 
 @pytest.mark.parametrize("index", [-1, 99, "0", None])
@@ -98,12 +97,37 @@ def test_the_live_temperature_changes_the_bars_alone(page):
     assert page.reweigh(None, 100) == gr.skip()
 
 
-def test_bad_input_ends_in_one_sentence_on_the_page_and_in_the_message(page):
+@pytest.mark.parametrize(
+    ("choice", "controls", "message"),
+    [
+        (Choice("text", " "), {}, "empty"),
+        (Choice("example", "../../secret"), {}, "no example picture"),
+        (Choice("upload", "/nowhere/photo.png"), {}, "no picture 'photo.png'"),
+        (Choice("text", TEXT), {"inverse_temperature": 0}, "above 0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence_and_the_page_keeps_what_it_shows(
+    page, choice, controls, message
+):
     seen = []
-    with pytest.raises(gr.Error, match="empty"):
-        for update in page.run(Choice("text", " "), visitor(), **CONTROLS):
-            seen.append(update)
-    assert "empty" in show(page, seen)["sample"]
+    run = page.run(choice, visitor(), **{**CONTROLS, **controls})
+    with pytest.raises(gr.Error, match=message) as caught:
+        seen.extend(run)
+    assert caught.value.title == "Please check the input"
+    assert seen == []
+    assert page._runs == {}
+
+
+def test_an_error_in_the_middle_stays_on_the_page(page, service, monkeypatch):
+    def fail(*args, **kwargs):
+        raise DataError("The features are damaged.")
+
+    monkeypatch.setattr(service.pipeline.components, "support_set", fail)
+    seen = []
+    run = page.run(Choice("text", TEXT), visitor(), **CONTROLS)
+    with pytest.raises(gr.Error, match="damaged"):
+        seen.extend(run)
+    assert "The features are damaged." in show(page, seen)["sample"]
     assert page._runs == {}
 
 
@@ -156,5 +180,5 @@ def test_a_broken_link_leaves_the_page_as_it_is(page, query, monkeypatch):
 def test_the_first_page_has_the_map_drawn(page):
     updates = page.restore(visitor())
     figure = updates[page.results.map]["value"]
-    assert len(np.concatenate([trace.x for trace in figure.data if trace.x[0] is not None])) > 50
+    assert sum(len(trace.text or ()) for trace in figure.data) > 50
     assert page.choice not in updates

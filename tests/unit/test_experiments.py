@@ -114,12 +114,12 @@ def test_encoded_pictures_are_kept_until_a_picture_changes(components, test_set,
 @needs_java
 def test_an_evaluation_scores_the_captions_it_keeps(components, test_set):
     pictures = encode_for(components, test_set)
-    evaluation = evaluate(
+    (evaluation,) = evaluate(
         components,
         pictures,
         test_set.references,
         corpus="everyday",
-        variant=Variant.parse("fp"),
+        variants=[Variant.parse("fp")],
         test_set="everyday",
     )
     assert evaluation.system == "fp"
@@ -136,7 +136,7 @@ def test_table4_evaluates_the_eight_variants_and_saves_them(components, test_set
         test_set,
         corpus="everyday",
         test_set_name="everyday",
-        on_variant=lambda evaluation: told.append(evaluation.system),
+        on_captioned=lambda variant: told.append(variant.name),
     )
     assert told == [variant.name for variant in VARIANTS]
     table.save(tmp_path / "table4.json")
@@ -144,9 +144,10 @@ def test_table4_evaluates_the_eight_variants_and_saves_them(components, test_set
     captions = json.loads((tmp_path / "table4-captions.json").read_text())
     assert [row["variant"] for row in saved["rows"]] == told
     assert saved["pictures"] == 4
+    again = metrics.score_systems(test_set.references, captions)
     for row in saved["rows"]:
-        again = metrics.score(test_set.references, captions[row["variant"]])
-        assert row["scores"]["cider"] == pytest.approx(again.cider, abs=0.01)
+        assert row["scores"]["cider"] == pytest.approx(again[row["variant"]].cider, abs=0.01)
+        assert row["scores"]["meteor"] == pytest.approx(again[row["variant"]].meteor, abs=0.01)
         assert row["checkpoint"]["seed"] == 0
         assert row["checkpoint"]["weights_sha256"]
 

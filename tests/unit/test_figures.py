@@ -192,7 +192,10 @@ def test_a_run_starts_with_what_it_will_leave_out():
 def test_stages_appear_as_they_are_done():
     view = WalkView(TraceSettings(), "From the sentence", from_text=True, corpus_size=100)
     view.start()
-    assert "1 ahead" in view.apply(Waiting(1))["sample"] or "one run is ahead" in view.apply(Waiting(1))["sample"]
+    assert (
+        "1 ahead" in view.apply(Waiting(1))["sample"]
+        or "one run is ahead" in view.apply(Waiting(1))["sample"]
+    )
     slots = view.apply(StageStarted(stage=Stage.GENERATE, total=20))
     assert "step 0 of 20" in slots["head-generate"]
     slots = view.apply(StageProgress(stage=Stage.GENERATE, step=4, total=20, preview=PICTURE))

@@ -73,9 +73,9 @@ def test_a_text_file_named_png_is_refused(service, tmp_path):
 
 def test_should_stop_ends_the_run(service):
     seen: list[object] = []
+    events = service.walk(request_for(), lambda: len(seen) > 2)
     with pytest.raises(Cancelled):
-        for event in service.walk(request_for(), lambda: len(seen) > 2):
-            seen.append(event)
+        seen.extend(events)
     assert not any(isinstance(event, Finished) for event in seen)
 
 

@@ -176,8 +176,8 @@ def augment(pictures: Tensor, settings: ClipSettings, random: np.random.Generato
 def encode_tokens(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
     """Text features without computing the padding behind the longest text.
 
-    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind the
-    end token changes nothing.
+    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind
+    the end token changes nothing.
 
     Args:
         model: the CLIP.

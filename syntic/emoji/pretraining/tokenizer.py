@@ -2,8 +2,8 @@
 
 It follows CLIP's: lower case, words split from punctuation, an end-of-word mark, `<|startoftext|>` and
 `<|endoftext|>` around every text. All printable ASCII characters are in its alphabet, so any text can be
-encoded; accents are taken off and other characters left out. `<|endoftext|>` has the highest id, because CLIP's
-text tower pools where the id is highest, and it is a token of its own apart from the padding, id 0.
+encoded; accents are taken off and other characters left out. `<|endoftext|>` has the highest id, because
+CLIP's text tower pools where the id is highest, and it is a token of its own apart from the padding, id 0.
 """
 
 from __future__ import annotations

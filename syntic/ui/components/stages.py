@@ -221,6 +221,6 @@ def _curve(losses: np.ndarray) -> str:
     return (
         f'<div class="s-curve-box"><div class="y"><span>{high:.3f}</span><span>{low:.3f}</span></div>'
         f'<div class="frame"><svg class="s-curve" viewBox="0 0 100 100" preserveAspectRatio="none" '
-        f'role="img" aria-label="Loss from {losses[0]:.3f} to {losses[-1]:.3f}"><path d="{path}"/></svg></div>'
+        f'role="img" aria-label="{high:.3f} at most, {low:.3f} at least"><path d="{path}"/></svg></div>'
         f'<div class="x"><span>step 1</span><span>loss of Eq. 2</span><span>{len(losses)}</span></div></div>'
     )

@@ -96,7 +96,7 @@ def _build_panel(service: SynticService) -> Panel:
             own_text = gr.Textbox(
                 label="What the picture should show",
                 placeholder="a dog next to a red car in the snow",
-                lines=2,
+                lines=1,  # so that Enter runs it
                 max_lines=4,
                 elem_id="s-own-text",
             )

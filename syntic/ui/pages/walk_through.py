@@ -160,28 +160,31 @@ class WalkThrough:
     def run(self, choice: Choice, request: gr.Request, **controls: Any) -> Iterator[Updates]:
         """Run one choice and put every stage on the page as soon as it is done.
 
-        A second run of the same visitor stops the first, which then leaves the page alone.
+        Bad input is refused before anything on the page changes. A second run of the same visitor
+        stops the first, which then leaves the page alone.
         """
-        session = request.session_hash or ""
-        if previous := self._runs.get(session):
-            previous.set()
-        stop = self._runs[session] = threading.Event()
-        view: WalkView | None = None
+        session, stop = request.session_hash or "", threading.Event()
         try:
             settings = read_settings(**controls)
-            view = WalkView(settings, _describe(choice), choice.kind == "text")
+            walk = self.service.walk(self._request(choice, settings), stop.is_set)
+        except SynticError as error:
+            raise to_gradio(error) from error
+        if previous := self._runs.get(session):
+            previous.set()
+        self._runs[session] = stop
+        view = WalkView(settings, _describe(choice), choice.kind == "text")
+        try:
             yield self._start(view, write_query(choice, settings))
-            with closing(self.service.walk(self._request(choice, settings), stop.is_set)) as events:
+            with closing(walk) as events:
                 for event in events:
                     if updates := self._show(view, event):
                         yield updates
             yield {self.results.stop: gr.update(interactive=False)}
         except Cancelled:
-            if view is not None and self._runs.get(session) is stop:
+            if self._runs.get(session) is stop:
                 yield self._end(view, "Stopped.", failed=False)
         except Exception as error:
-            if view is not None:
-                yield self._end(view, describe(error), failed=True)
+            yield self._end(view, describe(error), failed=True)
             raise to_gradio(error) from error
         finally:
             stop.set()
@@ -212,7 +215,7 @@ class WalkThrough:
             if choice is not None:
                 self._request(choice, settings)
         except SynticError as error:
-            gr.Warning(f"This link cannot be restored as it is. {error.detail}")
+            gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
             return updates
         values: dict[str, Any] = {
             "variant": settings.variant,
@@ -296,7 +299,7 @@ class WalkThrough:
                 return {plot: gr.update(value=draw_map(gap_map, path), visible=True), note: ""}
             words = "The map of this corpus is not built yet; `python -m syntic emoji export` makes it."
         except SynticError as error:  # a map of other features: the run itself is not harmed
-            words = error.detail
+            words = describe(error)
         return {plot: gr.update(visible=False), note: empty(words)}
 
     def _show_restored(self, choice: Choice) -> Updates:

@@ -1,0 +1,71 @@
+"""The app served on the tiny profile, and pages of a headless Chromium that watch what goes wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from served import serve, with_map
+
+from syntic.service import SynticService
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the browser's tests, and no others, where there is no browser."""
+    for item in items:
+        if item.get_closest_marker("browser") and CHROMIUM is None:
+            reason = "needs Chromium: install Debian's package `chromium` or run `make test` with rights to"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def service(tiny_profile, tmp_path_factory) -> SynticService:
+    return SynticService(with_map(tiny_profile, tmp_path_factory.mktemp("maps")), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def address(service) -> Iterator[str]:
+    with serve(service) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address) -> Iterator[Callable]:
+    """Open the app in a fresh context; in the end, nothing may have gone wrong or left the machine."""
+    faults: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "", *, width: int = 1280, height: int = 900):
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(f"page: {error}"))
+        page.on("request", lambda request: faults.extend(_outside(request.url, address)))
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _outside(url: str, address: str) -> list[str]:
+    inside = url.startswith((address, "data:", "blob:"))
+    return [] if inside else [f"outside request: {url[:200]}"]

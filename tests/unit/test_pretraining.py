@@ -1,0 +1,450 @@
+"""Pre-training of the emoji profile's models: tiny real runs on drawn shapes, read back by the libraries."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionPipeline
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from syntic.emoji.pretraining.cli import add_pretrain_arguments, run_pretrain
+from syntic.emoji.pretraining.clip import (
+    ClipSettings,
+    ClipTask,
+    encode_tokens,
+    export_clip,
+    matching_loss,
+    prepare,
+)
+from syntic.emoji.pretraining.codec import LinearCodec, halve
+from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
+from syntic.emoji.pretraining.export import replaced_folder
+from syntic.emoji.pretraining.generator import (
+    GeneratorSettings,
+    GeneratorTask,
+    export_generator,
+    text_encoder_from_clip,
+)
+from syntic.emoji.pretraining.loop import LoopSettings, Run
+from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH, END, START, load_tokenizer, train_tokenizer
+from syntic.errors import CheckpointError, DataError
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (240, 210, 40)}
+SHAPES = ["circle", "square"]
+SMALLEST_CLIP = ClipSettings(
+    image_size_px=32, embedding_width=32, vision_width=8, text_width=32, text_layers=2, text_heads=2
+)
+SMALLEST_GENERATOR = GeneratorSettings(channels=(32, 32), heads=2)
+MEGABYTES_10 = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 drawn scenes of 128 px with one or two shapes on grey; scenes 7 and 57 are held out."""
+    folder = tmp_path_factory.mktemp("scenes")
+    random = np.random.default_rng(0)
+    pictures, lines = [], []
+    for number in range(64):
+        picture = Image.new("RGB", (128, 128), (128, 128, 128))
+        words, boxes = [], []
+        for column in random.permutation(2)[: 1 + number % 2]:
+            colour, shape = str(random.choice(list(COLOURS))), str(random.choice(SHAPES))
+            left, top, side = int(4 + 64 * column), int(random.integers(4, 70)), int(random.integers(32, 52))
+            box = (left, top, left + side, top + side)
+            draw = ImageDraw.Draw(picture)
+            (draw.ellipse if shape == "circle" else draw.rectangle)(box, fill=COLOURS[colour])
+            words.append(f"a {colour} {shape}")
+            boxes.append([shape, *box])
+        pictures.append(np.asarray(picture))
+        captions = [" and ".join(words) + " on grey", " and ".join(words), words[0]]
+        style = "noto" if number % 4 == 0 else "fluent"
+        lines.append(json.dumps({"captions": captions, "boxes": boxes, "style": style, "setting": "grey"}))
+    np.save(folder / "images.npy", np.stack(pictures))
+    (folder / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "labels.json").write_text(json.dumps(SHAPES), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> SceneData:
+    return SceneData.open(folder)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data: SceneData, tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    captions = [caption for scene in data.scenes for caption in scene.captions]
+    return train_tokenizer(captions, tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="module")
+def clip(
+    data: SceneData, tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, list[float], Path]:
+    """A CLIP after some steps, its losses, and the folder that open_clip reads."""
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("clip") / "clip"
+    tokenizer.save_pretrained(out)
+    run = start(ClipTask(data, tokenizer, SMALLEST_CLIP, 32), out.parent / "work", learning_rate=3e-3)
+    losses = [run.step()["loss"] for _ in range(30)]
+    export_clip(run.average, SMALLEST_CLIP, out, out)
+    return run, losses, out
+
+
+def start(task: ClipTask | GeneratorTask | Line, work: Path, *, learning_rate: float) -> Run:
+    work.mkdir(parents=True, exist_ok=True)
+    settings = LoopSettings(
+        work=work, minutes=1, learning_rate=learning_rate, warmup_steps=1, average_decay=0.8
+    )
+    run = Run(task, settings)
+    run.task.model.train()
+    return run
+
+
+# --- data ------------------------------------------------------------------------------------------------
+
+
+def test_the_held_out_scenes_stay_the_same_whatever_styles_are_chosen(data: SceneData) -> None:
+    train, held_out = data.split()
+    assert held_out.tolist() == [7, 57]
+    assert sorted([*train, *held_out]) == list(range(64))
+    fluent, fluent_held_out = data.split(["fluent"])
+    assert set(fluent) <= set(train)
+    assert fluent_held_out.tolist() == [7, 57]
+    with pytest.raises(DataError, match=r"No scene has a style of \['plasticine'\].*fluent"):
+        data.split(["plasticine"])
+
+
+def test_mirrored_pictures_and_the_cells_of_their_things_agree(data: SceneData) -> None:
+    indices, flips = np.array([4, 4]), np.array([False, True])
+    pictures = data.pictures(indices, flips)
+    assert torch.equal(pictures[1], pictures[0].flip(2))
+    cells = data.thing_cells(indices, flips).amax(1)  # (2, 8, 8)
+    for picture, found in zip(pictures, cells.bool(), strict=True):
+        centres = picture[:, 8::16, 8::16]  # (3, 8, 8)
+        is_shape = (centres - 128 / 255).abs().sum(0) > 0.1
+        assert (is_shape & ~found).sum() == 0
+        assert is_shape.sum() >= 0.6 * found.sum()  # a circle leaves its box's corners
+
+
+def test_a_folder_without_scenes_says_how_to_make_them(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(DataError, match="python -m syntic emoji scenes"):
+        SceneData.open(tmp_path)
+    for name in ("images.npy", "labels.json"):
+        (tmp_path / name).symlink_to(folder / name)
+    lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "scenes.jsonl").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="scenes.jsonl has 63 lines"):
+        SceneData.open(tmp_path)
+
+
+def test_an_epoch_visits_everything_once_and_is_the_same_after_a_restart() -> None:
+    indices = np.arange(100, 120)
+    sampler = EpochSampler(indices, 5)
+    epoch = np.concatenate([sampler.batch(step) for step in range(4)])
+    assert sorted(epoch) == indices.tolist()
+    next_epoch = np.concatenate([sampler.batch(step) for step in range(4, 8)])
+    assert sorted(next_epoch) == indices.tolist()
+    assert next_epoch.tolist() != epoch.tolist()
+    assert EpochSampler(indices, 5).batch(6).tolist() == sampler.batch(6).tolist()
+
+
+def test_a_sheet_holds_all_pictures_with_their_captions(tmp_path: Path) -> None:
+    save_sheet(tmp_path / "sheet.png", torch.rand(5, 3, 64, 64), columns=3, captions=["a dog on a bench"] * 5)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 64, 2 * (64 + 36))
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_an_export_that_fails_leaves_the_old_model(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with replaced_folder(out) as new:
+        (new / "weights").write_text("old", encoding="utf-8")
+
+    def fail() -> None:
+        with replaced_folder(out) as new:
+            (new / "weights").write_text("half of the n", encoding="utf-8")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert (out / "weights").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# --- the loop --------------------------------------------------------------------------------------------
+
+
+class Line:
+    """y = 3 x + 1 with noise: the smallest thing to train."""
+
+    def __init__(self, on_step: Callable[[int], None] = lambda step: None) -> None:
+        torch.manual_seed(1)
+        self.model: nn.Module = nn.Linear(1, 1)
+        self.batch_size = 16
+        self.learning_rate_scales: dict[str, float] = {}
+        self.on_step = on_step
+
+    def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        self.on_step(step)
+        x = torch.from_numpy(random.normal(size=(16, 1))).float()
+        return (self.model(x) - 3 * x - 1 + 0.1 * torch.randn(16, 1)).square().mean(), {}
+
+    def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
+        return {"slope": float(average.weight)}
+
+
+def weights(module: nn.Module) -> list[float]:
+    return torch.cat([value.flatten() for value in module.state_dict().values()]).tolist()
+
+
+def test_a_resumed_run_is_the_run_that_was_not_interrupted(tmp_path: Path) -> None:
+    through = start(Line(), tmp_path / "through", learning_rate=0.05)
+    torch.manual_seed(5)
+    for _ in range(20):
+        through.step()
+    first = start(Line(), tmp_path / "halves", learning_rate=0.05)
+    torch.manual_seed(5)
+    for _ in range(10):
+        first.step()
+    first.save()
+    torch.manual_seed(999)  # what another process would have
+    second = start(Line(), tmp_path / "halves", learning_rate=0.05)
+    second.resume()
+    for _ in range(10):
+        second.step()
+    assert second.progress.step == 20
+    assert weights(second.task.model) == weights(through.task.model)
+    assert weights(second.average) == weights(through.average)
+
+
+def test_a_terminated_run_saves_and_the_same_command_finishes_it(tmp_path: Path) -> None:
+    def terminate_at_30(step: int) -> None:
+        if step == 30:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    settings = LoopSettings(work=tmp_path, minutes=0.02, learning_rate=0.05, warmup_steps=5)
+    previous = signal.getsignal(signal.SIGTERM)
+    stopped = Run(Line(terminate_at_30), settings)
+    assert not stopped.train()
+    assert signal.getsignal(signal.SIGTERM) is previous
+    assert stopped.progress.step == 31
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.safetensors"]
+
+    finished = Run(Line(), settings)
+    assert finished.train()
+    assert finished.progress.step > 31
+    assert finished.progress.elapsed_seconds == pytest.approx(1.2, rel=0.5)
+    reports = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert reports[-1]["slope"] == pytest.approx(3, abs=0.2)
+
+    unchanged = Run(Line(), LoopSettings(work=tmp_path, minutes=0, learning_rate=0.05))
+    assert unchanged.train()
+    assert weights(unchanged.average) == weights(finished.average)
+
+
+def test_more_minutes_on_a_finished_run_restart_the_cosine_lower(tmp_path: Path) -> None:
+    settings = LoopSettings(work=tmp_path, minutes=0.01, learning_rate=0.1, warmup_steps=1)
+    first = Run(Line(), settings)
+    first.train()
+    assert first.progress.learning_rate(settings) == pytest.approx(0.1 * 0.02)
+    again = Run(Line(), settings)
+    again.resume()
+    assert not again.progress.is_finished
+    assert again.progress.learning_rate(settings) == pytest.approx(0.1 * settings.restart_scale)
+    step = again.progress.step
+    again = Run(Line(), settings)
+    assert again.train()
+    assert again.progress.step > step
+
+
+@pytest.mark.parametrize("damage", ["other model", "cut off"])
+def test_a_state_that_does_not_fit_is_refused_and_kept(tmp_path: Path, damage: str) -> None:
+    run = start(Line(), tmp_path, learning_rate=0.1)
+    run.step()
+    run.save()
+    other = Line()
+    if damage == "other model":
+        other.model = nn.Linear(2, 2)
+    else:
+        run.state_path.write_bytes(run.state_path.read_bytes()[:-5])
+    before = run.state_path.read_bytes()
+    with pytest.raises(CheckpointError, match="another --work folder"):
+        start(other, tmp_path, learning_rate=0.1).resume()
+    assert run.state_path.read_bytes() == before
+
+
+# --- tokenizer -------------------------------------------------------------------------------------------
+
+
+def test_a_caption_is_framed_and_comes_back(tokenizer: PreTrainedTokenizerFast) -> None:
+    ids = tokenizer("A red circle  and a BLUE square").input_ids
+    assert tokenizer.convert_ids_to_tokens([ids[0], ids[-1]]) == [START, END]
+    assert ids[-1] == len(tokenizer) - 1 == max(ids)
+    assert tokenizer.decode(ids, skip_special_tokens=True).strip() == "a red circle and a blue square"
+    assert len(ids) == 2 + 7  # every word of the corpus is one token
+
+
+@pytest.mark.parametrize("text", ["", string.printable, "größe, naïve: 犬 #!", "x" * 500, "two cats " * 50])
+def test_any_text_can_be_encoded(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    ids = tokenizer(text, padding="max_length", truncation=True, max_length=CONTEXT_LENGTH).input_ids
+    assert len(ids) == CONTEXT_LENGTH
+    assert tokenizer.unk_token_id not in ids
+    assert ids.count(tokenizer.eos_token_id) == 1
+
+
+# --- CLIP ------------------------------------------------------------------------------------------------
+
+
+def test_equal_captions_share_the_target() -> None:
+    sure = torch.tensor([[9.0, 9.0, -9.0], [9.0, 9.0, -9.0], [-9.0, -9.0, 9.0]])
+    shared = matching_loss(sure, ["a dog", "a dog", "a cat"])
+    assert float(shared) == pytest.approx(2 * np.log(2) / 3, abs=1e-5)  # the entropy of the targets
+    order = [2, 0, 1]
+    assert matching_loss(sure[order][:, order], ["a cat", "a dog", "a dog"]) == pytest.approx(shared)
+    assert matching_loss(sure, ["a dog", "a cow", "a cat"]) == pytest.approx(shared)
+
+
+def test_clip_learns_and_open_clip_reads_it(clip: tuple[Run, list[float], Path], data: SceneData) -> None:
+    run, losses, out = clip
+    assert np.mean(losses[-5:]) < 0.8 * losses[0]
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{out}")
+    tokenize = open_clip.get_tokenizer(f"local-dir:{out}")
+    model.eval()
+    texts = ["a red circle on grey", "a blue square and a green circle", "something else entirely!"]
+    tokens = tokenize(texts)
+    assert tokens.shape == (3, CONTEXT_LENGTH)
+    with torch.no_grad():
+        expected = encode_tokens(run.average, run.task.tokens(texts))
+        assert torch.allclose(model.encode_text(tokens, normalize=True), expected, atol=2e-3)
+        picture = preprocess(Image.fromarray(data.images[3]))
+        ours = prepare(data.pictures(np.array([3])), SMALLEST_CLIP.image_size_px)[0]
+        assert (picture - ours).abs().max() < 0.03  # Pillow rounds to whole numbers
+        expected = run.average.encode_image(ours[None], normalize=True)
+        assert torch.allclose(model.encode_image(picture[None], normalize=True), expected, atol=1e-2)
+
+
+def test_clip_reports_its_recall(clip: tuple[Run, list[float], Path], tmp_path: Path) -> None:
+    with torch.no_grad():
+        values = clip[0].task.report(clip[0].average, tmp_path)
+    assert 0 <= values["image_to_text_recall_1"] <= values["image_to_text_recall_5"] == 1
+
+
+def test_the_generators_text_encoder_is_clips(clip: tuple[Run, list[float], Path]) -> None:
+    run, _, out = clip
+    tokens = run.task.tokens(["a red circle on grey", "a square"])
+    encoder = text_encoder_from_clip(out)
+    with torch.no_grad():
+        pooled = encoder(tokens).pooler_output @ run.average.text.text_projection
+        expected = encode_tokens(run.average, tokens)
+    assert torch.allclose(nn.functional.normalize(pooled, dim=-1), expected, atol=2e-3)
+
+
+# --- generator -------------------------------------------------------------------------------------------
+
+
+def test_the_codec_keeps_what_matters(data: SceneData, tmp_path: Path) -> None:
+    pictures = halve(data.pictures(np.arange(20)))
+    errors = []
+    for channels in (4, 16, 32):
+        codec = LinearCodec.fit(data, channels)
+        latents = codec.encode(pictures)
+        assert latents.shape == (20, channels, 8, 8)
+        assert float(latents.square().mean()) == pytest.approx(1, rel=0.2)
+        errors.append(float((codec.decode(latents) - pictures).square().mean()))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.1 * float((pictures - pictures.mean()).square().mean())
+    codec.save(tmp_path / "codec.safetensors")
+    assert torch.equal(LinearCodec.load(tmp_path / "codec.safetensors").encode(pictures), latents)
+
+
+# diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_the_generator_trains_and_diffusers_reads_it(
+    data: SceneData, clip: tuple[Run, list[float], Path], tmp_path: Path
+) -> None:
+    codec = LinearCodec.fit(data, 4)
+    tokenizer, text_encoder = load_tokenizer(clip[2]), text_encoder_from_clip(clip[2])
+    before = text_encoder.embeddings.token_embedding.weight.detach().clone()
+    task = GeneratorTask(data, ["fluent"], codec, tokenizer, text_encoder, SMALLEST_GENERATOR, 16)
+    run = start(task, tmp_path / "work", learning_rate=2e-3)
+    losses = [run.step()["loss"] for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    assert not torch.equal(text_encoder.embeddings.token_embedding.weight, before)
+    with torch.no_grad():
+        values = task.report(run.average, tmp_path)
+    assert values["held_out_loss"] > 0
+    assert (tmp_path / "samples.png").stat().st_size > 0
+
+    autoencoder = AutoencoderKL(
+        block_out_channels=(8,) * 4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    )
+    export_generator(task, run.average, autoencoder, tmp_path / "out")
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path / "out")
+    pipeline.set_progress_bar_config(disable=True)
+    assert isinstance(pipeline, StableDiffusionPipeline)
+    assert {part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {torch.float32}
+    text = "A Red circle"
+    assert pipeline.tokenizer(text).input_ids == load_tokenizer(clip[2])(text).input_ids
+    pictures = [
+        pipeline(
+            text, num_inference_steps=3, guidance_scale=3.0, generator=torch.Generator().manual_seed(seed)
+        )
+        for seed in (1, 1, 2)
+    ]
+    first, same, other = (np.asarray(result.images[0]) for result in pictures)
+    assert first.shape == (64, 64, 3)
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+# --- the command -----------------------------------------------------------------------------------------
+
+
+def run_command(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_pretrain_arguments(parser)
+    return run_pretrain(parser.parse_args(words))
+
+
+def test_the_commands_write_a_clip_of_the_size_that_ships(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = ("--data", str(folder), "--out", str(tmp_path / "clip"), "--clip", str(tmp_path / "clip"))
+    work = ("--work", str(tmp_path / "work"))
+    threads = torch.get_num_threads()
+    assert run_command("tokenizer", *shared) == 0
+    real_loss = ClipTask.loss
+
+    def terminated_loss(
+        task: ClipTask, step: int, random: np.random.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real_loss(task, step, random)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipTask, "loss", terminated_loss)
+        assert run_command("clip", *shared, *work, "--minutes", "60", "--batch-size", "8") == 3
+    assert "the same command continues" in capsys.readouterr().out
+    assert not (tmp_path / "clip" / "open_clip_model.safetensors").exists()
+    assert run_command("clip", *shared, *work, "--minutes", "0") == 0
+    torch.set_num_threads(threads)
+    assert all(path.stat().st_size < MEGABYTES_10 for path in (tmp_path / "clip").iterdir())
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'clip'}")
+    assert model.encode_image(torch.zeros(1, 3, 96, 96)).shape == (1, 256)
