@@ -69,6 +69,7 @@ scenes: .venv/installed ## emoji world: sprites, pictures, captions, boxes
 
 pretrain: .venv/installed ## emoji world: the frozen CLIP, detector and generator (hours)
 	test -f build/emoji/pretraining/scenes.jsonl || $(SYNTIC) emoji scenes --pretraining $(PRETRAINING_PICTURES)
+	test -f build/emoji/pretraining-tidy/scenes.jsonl || $(SYNTIC) emoji scenes --pretraining $(PRETRAINING_PICTURES) --tidy
 	for model in $(MODELS); do $(SYNTIC) emoji pretrain $$model || exit 1; done
 
 features: .venv/installed ## synthetic pictures of the corpus -> features, tags and the map

@@ -93,10 +93,7 @@ def _article(words: str) -> str:
 
 def _name(group: Group, rng: np.random.Generator, detail: float) -> str:
     """The noun phrase of a group; `detail` is the chance that colour and size are said."""
-    if group.label == "person":
-        pairs = PEOPLE[group.kind]
-    else:
-        pairs = THINGS[group.label].nouns
+    pairs = PEOPLE[group.kind] if group.label == "person" else THINGS[group.label].nouns
     index = 0 if rng.random() < 0.7 else int(rng.integers(len(pairs)))
     singular, plural = pairs[index]
     adjectives = ""
@@ -149,7 +146,9 @@ def _write_full(scene: Scene, rng: np.random.Generator) -> str:
         parts.append(verb)
     else:
         relation = _relation(scene, rng)
-        says_verb = relation not in ("and", "sitting on", "flying over") and (first.activity or rng.random() < 0.4)
+        says_verb = relation not in ("and", "sitting on", "flying over") and (
+            first.activity or rng.random() < 0.4
+        )
         parts += [verb if says_verb else "", relation, _name(scene.groups[1], rng, 1.0)]
     if len(scene.groups) == 3:
         parts += ["and", _name(scene.groups[2], rng, 1.0)]
@@ -166,7 +165,9 @@ def _write_partial(scene: Scene, rng: np.random.Generator) -> str:
     form = rng.random()
     if not others:
         if form < 0.45:
-            return _join(name, _verb(first, rng), _place(scene, rng), _sometimes(_time(scene, rng), rng, 0.25))
+            return _join(
+                name, _verb(first, rng), _place(scene, rng), _sometimes(_time(scene, rng), rng, 0.25)
+            )
         if form < 0.65:
             return _join(name, _place(scene, rng), _sometimes(_time(scene, rng), rng, 0.2))
         if form < 0.8:

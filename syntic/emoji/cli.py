@@ -31,20 +31,30 @@ def add_scenes_arguments(parser: argparse.ArgumentParser) -> None:
         "Rebuild the emoji world: the corpus, the test and validation pictures, the gallery; "
         "with --pretraining N also N pictures for the frozen models."
     )
-    parser.add_argument("--captions", type=int, default=8000, help="captions of the corpus `everyday` (default 8000)")
+    parser.add_argument(
+        "--captions", type=int, default=8000, help="captions of the corpus `everyday` (default 8000)"
+    )
     parser.add_argument("--test", type=int, default=500, help="test pictures (default 500)")
     parser.add_argument("--validation", type=int, default=250, help="validation pictures (default 250)")
     parser.add_argument("--gallery", type=int, default=24, help="pictures on the first page (default 24)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn by chance (default 0)")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write (default assets/emoji)")
     parser.add_argument(
-        "--pretraining", type=int, default=0, metavar="N", help="also render N pre-training pictures; only those if given"
+        "--pretraining",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also render N pre-training pictures; only those if given",
+    )
+    parser.add_argument(
+        "--tidy",
+        action="store_true",
+        help="with --pretraining: the tidy pictures that the generator learns from",
     )
     parser.add_argument(
         "--pretraining-out",
         type=Path,
-        default=REPOSITORY / "build" / "emoji" / "pretraining",
-        help="folder of the pre-training pictures (default build/emoji/pretraining)",
+        help="folder of these pictures (default build/emoji/pretraining, with --tidy pretraining-tidy)",
     )
     parser.add_argument("--workers", type=int, default=2, help="processes that render (default 2)")
 
@@ -52,7 +62,9 @@ def add_scenes_arguments(parser: argparse.ArgumentParser) -> None:
 def run_scenes(args: argparse.Namespace) -> int:
     """Rebuild the world, or render pre-training pictures."""
     if args.pretraining:
-        world.write_pretraining(args.pretraining_out, args.pretraining, args.seed, args.workers)
+        name = "pretraining-tidy" if args.tidy else "pretraining"
+        folder = args.pretraining_out or REPOSITORY / "build" / "emoji" / name
+        world.write_pretraining(folder, args.pretraining, args.seed, args.workers, tidy=args.tidy)
         return 0
     count = world.write_corpus(args.out / "corpora" / "everyday.txt", args.captions, args.seed)
     logger.info("corpus everyday: %d captions", count)

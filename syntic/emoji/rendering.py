@@ -20,6 +20,8 @@ from .sprites import SpriteSet
 
 SIZE_PX = 128
 BACKDROPS_PER_PLACE = 12  # paintings per setting and time; scenes share them
+TIDY_BACKDROPS_PER_PLACE = 2
+TIDY_STEP = 1 / 16  # tidy scenes place and size things on this grid
 MIN_VISIBLE = 0.35  # a thing hidden more than this is not boxed
 
 
@@ -59,24 +61,40 @@ class Rendering:
 
 
 class Renderer:
-    """Draws scenes with the sprites of one style."""
+    """Draws scenes with the sprites of one style.
 
-    def __init__(self, style: str = "fluent", size_px: int = SIZE_PX) -> None:
+    Args:
+        style: of the sprites.
+        size_px: side of the pictures.
+        tidy: put things where they go on average, on a grid, all looking the same way, before one of
+            two paintings per place. The generator learns from tidy pictures first: where
+            a sprite may be anywhere, at any size, it has thousands of patterns for each; here a few.
+    """
+
+    def __init__(self, style: str = "fluent", size_px: int = SIZE_PX, *, tidy: bool = False) -> None:
         self.sprites = SpriteSet(style)
         self.size_px = size_px
+        self.tidy = tidy
 
     def render(self, scene: Scene) -> Rendering:
         """Draw a scene. The same scene always gives the same picture."""
         rng = np.random.default_rng(scene.seed)
-        backdrop = _backdrop(scene.setting, scene.time, int(rng.integers(BACKDROPS_PER_PLACE)), self.size_px)
-        placements = sorted(self._lay_out(scene, backdrop, rng), key=lambda p: p.depth)
+        paintings = TIDY_BACKDROPS_PER_PLACE if self.tidy else BACKDROPS_PER_PLACE
+        backdrop = _backdrop(scene.setting, scene.time, int(rng.integers(paintings)), self.size_px)
+        if self.tidy:
+            placements = [_snap(place) for place in self._lay_out(scene, backdrop, _Calm(rng.bit_generator))]
+        else:
+            placements = self._lay_out(scene, backdrop, rng)
+        placements.sort(key=lambda place: place.depth)
         image = backdrop.image.copy()
         size = self.size_px
         owner = np.full((size, size), -1, dtype=np.int16)
         areas, labels = [], []
         for index, place in enumerate(placements):
             group = scene.groups[place.group]
-            sprite = self.sprites.scaled(group.sprite, group.colour, max(6, round(place.height * size)), place.mirrored)
+            sprite = self.sprites.scaled(
+                group.sprite, group.colour, max(6, round(place.height * size)), place.mirrored
+            )
             left = round(place.x * size - sprite.width / 2)
             top = round(place.bottom * size) - sprite.height
             if place.shadow:
@@ -92,13 +110,17 @@ class Renderer:
         for index, (area, label) in enumerate(zip(areas, labels, strict=True)):
             rows, columns = np.nonzero(owner == index)
             if len(rows) >= MIN_VISIBLE * area:
-                boxes.append((label, float(columns.min()), float(rows.min()), columns.max() + 1.0, rows.max() + 1.0))
+                boxes.append(
+                    (label, float(columns.min()), float(rows.min()), columns.max() + 1.0, rows.max() + 1.0)
+                )
         return Rendering(image, boxes)
 
     def _lay_out(self, scene: Scene, backdrop: Backdrop, rng: np.random.Generator) -> list[Placement]:
         groups = scene.groups
         if len(groups) == 1:
-            return self._row(0, groups[0], rng.uniform(0.42, 0.58), rng.uniform(0.5, 0.85), 0.86, backdrop, rng, 1.25)
+            return self._row(
+                0, groups[0], rng.uniform(0.42, 0.58), rng.uniform(0.5, 0.85), 0.86, backdrop, rng, 1.25
+            )
         relation = scene.relations[0]
         side = -1 if rng.random() < 0.5 else 1
         first, second = groups[:2]
@@ -119,7 +141,9 @@ class Renderer:
             drift = rng.uniform(-0.03, 0.03)
             placements = self._row(0, first, 0.5 + side * gap + drift, depth, 0.46, backdrop, rng)
             depth = depth + (rng.uniform(-0.4, 0.1) if relation == "near" else rng.uniform(-0.12, 0.12))
-            placements += self._row(1, second, 0.5 - side * gap + drift, max(depth, 0.05), 0.46, backdrop, rng)
+            placements += self._row(
+                1, second, 0.5 - side * gap + drift, max(depth, 0.05), 0.46, backdrop, rng
+            )
         if len(groups) == 3:
             x = rng.choice([0.14, 0.86])
             placements += self._row(2, groups[2], float(x), rng.uniform(0.0, 0.3), 0.25, backdrop, rng, 0.75)
@@ -177,7 +201,12 @@ class Renderer:
         if relation == "under":
             below = self._row(0, first, x, 0.75, 0.5, backdrop, rng, 1.05)[0]
             cover = replace(
-                below, group=1, x=x + rng.uniform(-0.05, 0.05), height=0.52, depth=below.depth - 0.1, shadow=False
+                below,
+                group=1,
+                x=x + rng.uniform(-0.05, 0.05),
+                height=0.52,
+                depth=below.depth - 0.1,
+                shadow=False,
             )
             bottom = below.bottom - below.height * 0.42
             return [below, replace(cover, bottom=max(bottom, 0.56))]
@@ -197,6 +226,26 @@ class Renderer:
             shadow=False,
         )
         return [base, sitting]
+
+
+class _Calm(np.random.Generator):
+    """Draws the middle of every range; choices between alternatives stay random."""
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: None = None) -> float:  # type: ignore[override]
+        return (low + high) / 2
+
+
+def _snap(place: Placement) -> Placement:
+    def on_grid(value: float) -> float:
+        return round(value / TIDY_STEP) * TIDY_STEP
+
+    return replace(
+        place,
+        x=on_grid(place.x),
+        bottom=min(on_grid(place.bottom), 1 - TIDY_STEP),
+        height=max(on_grid(place.height), 2 * TIDY_STEP),
+        mirrored=False,
+    )
 
 
 def _afloat(backdrop: Backdrop, height: float, depth: float) -> float:

@@ -185,12 +185,16 @@ def _possible_relations(first: Group, second: Group) -> list[str]:
     if second.label == "umbrella":
         return ["under", "with", "next to"] if first.count == 1 else ["next to"]
     relations = ["next to", "next to", "near", "in front of", "behind"]
-    if first.label == "person" and second.label in ("dog", "suitcase", "skateboard", "sports ball", "bicycle"):
+    if first.label == "person" and second.label in (
+        "dog",
+        "suitcase",
+        "skateboard",
+        "sports ball",
+        "bicycle",
+    ):
         relations += ["with", "with"]
     bearer = THINGS.get(second.label)
     thing = THINGS.get(first.label)
     if bearer and thing and bearer.carries and thing.is_small and first.count == second.count == 1:
         relations += ["on", "on", "on"]
     return relations
-
-

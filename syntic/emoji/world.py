@@ -26,7 +26,9 @@ STYLE_SHARES = {"fluent": 0.8, "noto": 0.1, "twemoji": 0.1}
 _STREAMS = {"train": 0, "validation": 1, "test": 2, "gallery": 3, "pretraining": 4}
 
 
-def described_scenes(stream: str, split: Split, seed: int = 0) -> Iterator[tuple[Scene, list[str], np.random.Generator]]:
+def described_scenes(
+    stream: str, split: Split, seed: int = 0
+) -> Iterator[tuple[Scene, list[str], np.random.Generator]]:
     """Yield scenes of a split with their captions, for ever and always the same for a seed."""
     rng = np.random.default_rng([seed, _STREAMS[stream]])
     while True:
@@ -55,7 +57,9 @@ def write_picture_set(folder: Path, split: Split, count: int, style: str = "flue
     images, annotations = [], []
     number = {label: i for i, label in enumerate(LABELS)}
     stream = "gallery" if folder.name == "gallery" else split
-    for image_id, (scene, captions, _) in zip(range(count), described_scenes(stream, split, seed), strict=False):
+    for image_id, (scene, captions, _) in zip(
+        range(count), described_scenes(stream, split, seed), strict=False
+    ):
         rendering = renderer.render(scene)
         name = f"{image_id:04d}.webp"
         rendering.image.save(folder / name, quality=92, method=6)
@@ -72,8 +76,10 @@ def write_picture_set(folder: Path, split: Split, count: int, style: str = "flue
     (folder / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def write_pretraining(folder: Path, count: int, seed: int = 0, workers: int = 2) -> None:
-    """Render the pictures that the frozen models are pre-trained on.
+def write_pretraining(
+    folder: Path, count: int, seed: int = 0, workers: int = 2, *, tidy: bool = False
+) -> None:
+    """Render the pictures that the frozen models are pre-trained on; tidy ones in Fluent 3D only.
 
     Writes `images.npy` (count, 128, 128, 3) uint8, `scenes.jsonl` with captions (the first says
     everything), boxes, style and setting, and `labels.json`.
@@ -83,7 +89,9 @@ def write_pretraining(folder: Path, count: int, seed: int = 0, workers: int = 2)
     shape = (count, SIZE_PX, SIZE_PX, 3)
     np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape).flush()
     bounds = np.linspace(0, count, workers * 8 + 1, dtype=int)
-    jobs = [(folder, int(a), int(b), seed) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    jobs = [
+        (folder, int(a), int(b), seed, tidy) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a
+    ]
     with ProcessPoolExecutor(workers) as pool:
         parts = []
         for done, lines in enumerate(pool.map(_render_part, jobs), 1):
@@ -94,15 +102,16 @@ def write_pretraining(folder: Path, count: int, seed: int = 0, workers: int = 2)
     os.replace(temporary, folder / "scenes.jsonl")
 
 
-def _render_part(job: tuple[Path, int, int, int]) -> str:
-    folder, start, end, seed = job
+def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
+    folder, start, end, seed, tidy = job
     images = np.load(folder / "images.npy", mmap_mode="r+")
     rng = np.random.default_rng([seed, _STREAMS["pretraining"], start])
-    renderers = {style: Renderer(style) for style in STYLE_SHARES}
+    shares = {"fluent": 1.0} if tidy else STYLE_SHARES
+    renderers = {style: Renderer(style, tidy=tidy) for style in shares}
     lines = []
     for index in range(start, end):
         scene = sample_scene(rng, "train")
-        style = str(rng.choice(list(STYLE_SHARES), p=list(STYLE_SHARES.values())))
+        style = str(rng.choice(list(shares), p=list(shares.values())))
         rendering: Rendering = renderers[style].render(scene)
         images[index] = np.asarray(rendering.image)
         record = {

@@ -41,6 +41,11 @@ def write_query(choice: Choice, settings: TraceSettings) -> str:
     return "?" + urlencode(query)
 
 
+def names_anything(query: Mapping[str, str]) -> bool:
+    """Say whether an address asks for anything of ours."""
+    return bool(query.keys() & {"text", "example", *(f.name for f in fields(TraceSettings))})
+
+
 def read_query(query: Mapping[str, str], standard: TraceSettings) -> tuple[Choice | None, TraceSettings]:
     """Read what `write_query` wrote; unknown keys are left alone, Gradio has some of its own.
 

@@ -130,7 +130,7 @@ def test_mirrored_pictures_and_the_cells_of_their_things_agree(data: SceneData) 
     indices, flips = np.array([4, 4]), np.array([False, True])
     pictures = data.pictures(indices, flips)
     assert torch.equal(pictures[1], pictures[0].flip(2))
-    cells = data.thing_cells(indices, flips).amax(1)  # (2, 8, 8)
+    cells = data.thing_cells(indices, 8, flips).amax(1)  # (2, 8, 8)
     for picture, found in zip(pictures, cells.bool(), strict=True):
         centres = picture[:, 8::16, 8::16]  # (3, 8, 8)
         is_shape = (centres - 128 / 255).abs().sum(0) > 0.1

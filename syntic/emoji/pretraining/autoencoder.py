@@ -1,9 +1,9 @@
 """The generator's autoencoder: 128x128 pictures <-> 8x8 latents, a diffusers `AutoencoderKL`.
 
-The latents are the linear codec's (codec.py). The decoder learns to draw them at full size, sharper than the
-projection alone could; with a little noise on the latents, so that it bears with what a generator gets slightly
-wrong. The encoder learns the codec's projection beside it, now and then: text-to-image does not need it, but the
-format has one, and it should do what it says.
+The latents are the linear codec's (codec.py). The decoder learns to draw them at full size, sharper than
+the projection alone could; with a little noise on the latents, so that it bears with what a generator gets
+slightly wrong. The encoder learns the codec's projection beside it, now and then: text-to-image does not
+need it, but the format has one, and it should do what it says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from syntic.emoji.pretraining.codec import LinearCodec, halve
+from syntic.emoji.pretraining.codec import GRID, LinearCodec, halve
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import replaced_folder, save_diffusers_half
 
@@ -90,7 +90,7 @@ class AutoencoderTask:
         pictures = self.data.pictures(indices, flips)  # (B, 3, 128, 128)
         latents = self.codec.encode(halve(pictures))  # (B, C, 8, 8)
         target = pictures * 2 - 1
-        things = self.data.thing_cells(indices, flips).amax(1, keepdim=True)  # (B, 1, 8, 8)
+        things = self.data.thing_cells(indices, GRID, flips).amax(1, keepdim=True)  # (B, 1, 8, 8)
         weights = 1 + settings.thing_weight * things
         weights = F.interpolate(weights / weights.mean(), scale_factor=target.shape[-1] / things.shape[-1])
         sigma = torch.rand(len(indices), 1, 1, 1) * settings.noise
@@ -109,7 +109,11 @@ class AutoencoderTask:
         latents = self.codec.encode(halve(pictures))
         output = model.decoder(latents).clamp(-1, 1) / 2 + 0.5
         linear = F.interpolate(self.codec.decode(latents).clamp(0, 1), scale_factor=2, mode="bicubic")
-        rows = [p for row in range(0, min(32, len(pictures)), 8) for p in (pictures[row : row + 8], output[row : row + 8])]
+        rows = [
+            p
+            for row in range(0, min(32, len(pictures)), 8)
+            for p in (pictures[row : row + 8], output[row : row + 8])
+        ]
         save_sheet(folder / "reconstructions.png", torch.cat(rows), columns=8)
         encoded = model.encoder(pictures * 2 - 1)[:, : self.codec.channels]
         return {

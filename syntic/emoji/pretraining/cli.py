@@ -13,6 +13,7 @@ from syntic.emoji.pretraining.data import SceneData
 from syntic.emoji.pretraining.loop import LoopSettings, Run
 
 DATA = Path("build/emoji/pretraining")
+TIDY_DATA = Path("build/emoji/pretraining-tidy")
 RUNS = Path("build/emoji/runs")
 CODEC = Path("build/emoji/models/codec.safetensors")
 
@@ -23,6 +24,7 @@ class Preset:
 
     Attributes:
         out: where the trained model goes.
+        data: the scenes it learns from.
         minutes: training time.
         batch_size: samples per step.
         learning_rate: the highest.
@@ -33,6 +35,7 @@ class Preset:
     """
 
     out: Path
+    data: Path = DATA
     minutes: float = 0
     batch_size: int = 0
     learning_rate: float = 0
@@ -54,13 +57,25 @@ PRESETS = {
         average_decay=0.99,
     ),
     "autoencoder": Preset(
-        out=Path("build/emoji/models/autoencoder"), minutes=20, batch_size=8, learning_rate=2e-3, average_decay=0.998
+        out=Path("build/emoji/models/autoencoder"),
+        minutes=45,
+        batch_size=8,
+        learning_rate=1.5e-3,
     ),
     "generator": Preset(
-        out=Path("checkpoints/emoji/generator"), minutes=80, batch_size=16, learning_rate=7e-4, report_seconds=600
+        out=Path("checkpoints/emoji/generator"),
+        data=TIDY_DATA,
+        minutes=80,
+        batch_size=16,
+        learning_rate=8e-4,
+        report_seconds=600,
     ),
     "detector": Preset(
-        out=Path("checkpoints/emoji/detector"), minutes=30, batch_size=16, learning_rate=5e-4, weight_decay=0.05
+        out=Path("checkpoints/emoji/detector"),
+        minutes=20,
+        batch_size=16,
+        learning_rate=1e-3,
+        weight_decay=0.05,
     ),
 }
 
@@ -68,19 +83,32 @@ PRESETS = {
 def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `emoji pretrain`."""
     parser.add_argument("model", choices=list(PRESETS), help="what to train")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of rendered scenes")
-    parser.add_argument("--work", type=Path, help="folder of the resumable state (default build/emoji/runs/NAME)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of rendered scenes (default build/emoji/pretraining...)"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="folder of the resumable state (default build/emoji/runs/NAME)"
+    )
     parser.add_argument("--out", type=Path, help="folder of the trained model")
-    parser.add_argument("--minutes", type=float, help="training time; 0 only writes the model of a saved state")
+    parser.add_argument(
+        "--minutes", type=float, help="training time; 0 only writes the model of a saved state"
+    )
     parser.add_argument("--batch-size", type=int, help="samples per step")
     parser.add_argument("--learning-rate", type=float, help="the highest of the schedule")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; more than one rarely helps")
-    parser.add_argument("--clip", type=Path, default=PRESETS["clip"].out, help="folder of the tokenizer and of CLIP")
     parser.add_argument(
-        "--autoencoder", type=Path, default=PRESETS["autoencoder"].out, help="generator: where the autoencoder is"
+        "--clip", type=Path, default=PRESETS["clip"].out, help="folder of the tokenizer and of CLIP"
+    )
+    parser.add_argument(
+        "--autoencoder",
+        type=Path,
+        default=PRESETS["autoencoder"].out,
+        help="generator: where the autoencoder is",
     )
     parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
-    parser.add_argument("--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing")
+    parser.add_argument(
+        "--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -97,7 +125,7 @@ def run_pretrain(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     preset = PRESETS[args.model]
     out = args.out or preset.out
-    data = SceneData.open(args.data)
+    data = SceneData.open(args.data or preset.data)
     if args.model == "tokenizer":
         from syntic.emoji.pretraining.tokenizer import train_tokenizer
 
@@ -131,7 +159,9 @@ def _train_autoencoder(
     return _written(out)
 
 
-def _train_clip(args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path) -> int:
+def _train_clip(
+    args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
+) -> int:
     from syntic.emoji.pretraining.clip import ClipSettings, ClipTask, export_clip
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
@@ -186,7 +216,9 @@ def _train_generator(
 
 
 def _stopped(run: Run) -> int:
-    sys.stdout.write(f"stopped at step {run.progress.step}; the same command continues from {run.state_path}\n")
+    sys.stdout.write(
+        f"stopped at step {run.progress.step}; the same command continues from {run.state_path}\n"
+    )
     return 3
 
 
@@ -195,4 +227,9 @@ def _written(out: Path) -> int:
     return 0
 
 
-TRAINERS = {"autoencoder": _train_autoencoder, "clip": _train_clip, "generator": _train_generator, "detector": _train_detector}
+TRAINERS = {
+    "autoencoder": _train_autoencoder,
+    "clip": _train_clip,
+    "generator": _train_generator,
+    "detector": _train_detector,
+}

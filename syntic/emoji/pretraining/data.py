@@ -122,17 +122,17 @@ class SceneData:
         pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
         return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
 
-    def thing_cells(self, indices: np.ndarray, flips: np.ndarray, cells: int = 8) -> torch.Tensor:
+    def thing_cells(self, indices: np.ndarray, cells: int, flips: np.ndarray | None = None) -> torch.Tensor:
         """Where the things are: (B, K, cells, cells), 1 where a cell's centre lies in a box of class k."""
         numbers = {label: number for number, label in enumerate(self.labels)}
         result = torch.zeros(len(indices), len(self.labels), cells, cells)
         centres = (np.arange(cells) + 0.5) * self.size_px / cells
-        for row, (index, is_flipped) in enumerate(zip(indices, flips, strict=True)):
+        for row, index in enumerate(indices):
             for label, left, top, right, bottom in self.scenes[index].boxes:
-                if is_flipped:
-                    left, right = self.size_px - right, self.size_px - left
                 inside = np.outer((centres > top) & (centres < bottom), (centres > left) & (centres < right))
                 result[row, numbers[label]][torch.from_numpy(inside)] = 1
+            if flips is not None and flips[row]:
+                result[row] = result[row].flip(-1)
         return result
 
 

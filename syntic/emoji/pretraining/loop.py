@@ -274,9 +274,10 @@ Pairs = list[tuple[Tensor, Tensor]]
 
 
 def _tensor_pairs(average: nn.Module, model: nn.Module) -> tuple[Pairs, Pairs]:
-    """(average, model) tensors: those to be averaged, and integer counters to be copied."""
+    """(average, model) tensors, tied ones once: those to be averaged, and integer counters to be copied."""
     values = model.state_dict(keep_vars=True)
-    pairs = [(tensor, values[name]) for name, tensor in average.state_dict(keep_vars=True).items()]
+    averages = {id(tensor): (tensor, name) for name, tensor in average.state_dict(keep_vars=True).items()}
+    pairs = [(tensor, values[name]) for tensor, name in averages.values()]
     floats = [pair for pair in pairs if pair[0].is_floating_point()]
     return floats, [pair for pair in pairs if not pair[0].is_floating_point()]
 

@@ -9,7 +9,7 @@ from ...service import SynticService
 _TEXT = """
 ## What you see here
 
-**SynTIC** (“Improving Cross-modal Alignment with Synthetic Pairs for Text-only Image Captioning”,
+**SynTIC** (“Improving Cross-Modal Alignment with Synthetic Pairs for Text-Only Image Captioning”,
 AAAI 2024, arXiv 2312.08865) learns to caption pictures from texts alone. A text-to-image model draws
 every sentence of a corpus, CLIP encodes the drawings, and a small decoder learns to write the sentence
 back. No real picture and no pair made by people takes part in training.

@@ -24,7 +24,7 @@ from ..components.sample import sample
 from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
 from ..figures import draw_map
-from ..permalink import Choice, read_query, write_query
+from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
 from .walk_layout import build_layout, standard_inverse_temperature
 
@@ -209,8 +209,11 @@ class WalkThrough:
     def restore(self, request: gr.Request) -> Updates:
         """Put a link's choice and settings on the page, and draw the map; nothing runs."""
         updates = self._draw_map(self.corpora[0], {})
+        query = dict(request.query_params)
+        if not names_anything(query):  # a visitor may have set something already
+            return updates
         try:
-            choice, settings = read_query(dict(request.query_params), self._standard_settings())
+            choice, settings = read_query(query, self._standard_settings())
             settings = check_settings(self.service.profile, settings)
             if choice is not None:
                 self._request(choice, settings)
