@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,12 @@ def serve(service: SynticService) -> Iterator[str]:
     from syntic.ui import build_app, launch_options
 
     demo = build_app(service)
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    with socket.socket() as probe:  # Gradio's own search leaves a socket open for every port that is taken
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    _, address, _ = demo.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options()
+    )
     try:
         yield address.rstrip("/")
     finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.features import FeatureStore
+from ..data.features import FeatureStore, fingerprint_model
 from ..errors import Cancelled, DataError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, SupportSet, Variant, save_checkpoint
@@ -71,7 +71,7 @@ def train(
         Preparing, TrainingStarted, StepDone and Validated, then TrainingFinished or TrainingPaused.
 
     Raises:
-        DataError: if the store was made with another profile or CLIP.
+        DataError: if the store was made with another profile, or with a CLIP model since replaced.
         CheckpointError: if the saved state of the run is damaged.
     """
     device = device or torch.device("cpu")
@@ -98,7 +98,7 @@ def train(
         sidecar = describe(
             settings, profile, store, run.progress, device=device, validation_tokenizer=tokenizer
         )
-        save_checkpoint(out, run.model, sidecar)
+        save_checkpoint(out, run.model, sidecar, dtype=torch.float16)  # half the size, the same captions
         run.state_path.unlink(missing_ok=True)
         yield TrainingFinished(checkpoint=out, curve=run.progress.curve, seconds=run.progress.seconds)
 
@@ -299,6 +299,12 @@ def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -
     if store.header.profile != profile.name:
         raise DataError(
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
+            "synthesize them again."
+        )
+    made_with, here = store.header.models.get("encoder"), fingerprint_model(profile.encoder.model)
+    if made_with != here:
+        raise DataError(
+            f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "
             "synthesize them again."
         )
     if store.header.feature_width != text_model.width:

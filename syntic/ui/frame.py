@@ -19,12 +19,13 @@ HEAD = """
   const isDark = () => document.body.classList.contains('dark');
   const kept = () => { try { return localStorage.getItem('syntic-theme'); } catch { return null; } };
   const asked = new URLSearchParams(location.search).get('__theme');
-  document.addEventListener('DOMContentLoaded', () => {
+  const remember = () => {
     // Gradio sets the class by the system's preference while it starts, so this has the last word.
     const follow = () => { if (kept() && !asked && isDark() !== (kept() === 'dark')) dark(!isDark()); };
     new MutationObserver(follow).observe(document.body, {attributeFilter: ['class']});
     follow();
-  });
+  };
+  if (document.body) remember(); else document.addEventListener('DOMContentLoaded', remember);
   document.addEventListener('click', (event) => {
     if (event.target.closest('.s-theme')) {
       const on = !isDark();
