@@ -1,13 +1,13 @@
-"""Latents by principal components: every 8x8 px patch of a 64x64 picture becomes 32 numbers, and 2 for its place.
+"""Latents by principal components: patches of 8x8 px become 32 numbers, and 2 for their place.
 
 Trained for 23 minutes on one core, a convolutional encoder to 16 channels kept less of a picture (22.1 dB
 on held-out pictures) than the linear projection that keeps most (23.3 dB at 16 components, 26.4 dB at 32).
 So the encoder is that projection: it needs no training, latents are one matrix product, and the generator
 and the decoder can be trained side by side.
 
-Two more channels hold every cell's own place, across and down, always the same. The decoder's upsampling copies
-a cell into its four quarters, which a convolution cannot tell apart where neighbours look alike; from the
-ramps it can (Liu et al. 2018, CoordConv).
+Two more channels hold every cell's own place, across and down, always the same. The decoder's upsampling
+copies a cell into its four quarters, which a convolution cannot tell apart where neighbours look alike; from
+the ramps it can (Liu et al. 2018, CoordConv).
 
 Components are scaled to the fourth root of their variance, between nature (a few components carry nearly
 everything, and noise drowns the details) and whitening (all count alike, and the details drown the rest).
