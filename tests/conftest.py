@@ -9,10 +9,10 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
+from tiny_models import draw_picture
 
 from syntic.profiles import Profile, load_profile
 
@@ -103,16 +103,6 @@ def tiny_syntic(tiny_profile: Profile):
 def picture() -> Image.Image:
     """A real RGB picture, 64 x 48."""
     return draw_picture(1)
-
-
-def draw_picture(seed: int) -> Image.Image:
-    """Sky, ground and one disc; a different colour for each seed."""
-    colour = tuple(int(value) for value in np.random.default_rng(seed).integers(0, 256, 3))
-    picture = Image.new("RGB", (64, 48), (120, 180, 240))
-    canvas = ImageDraw.Draw(picture)
-    canvas.rectangle((0, 30, 64, 48), fill=(90, 150, 70))
-    canvas.ellipse((20, 10, 44, 40), fill=colour)
-    return picture
 
 
 def _save_models(folder: Path) -> None:

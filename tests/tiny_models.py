@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
+from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPTokenizer, PreTrainedTokenizerFast
@@ -172,3 +174,13 @@ def save_detector_folder(folder: Path) -> None:
     torch.nn.init.normal_(model.class_labels_classifier.weight, std=1.0)  # so that labels and scores differ
     model.save_pretrained(folder)
     DetrImageProcessor(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(folder)
+
+
+def draw_picture(seed: int) -> Image.Image:
+    """Sky, ground and one disc; a different colour for each seed."""
+    colour = tuple(int(value) for value in np.random.default_rng(seed).integers(0, 256, 3))
+    picture = Image.new("RGB", (64, 48), (120, 180, 240))
+    canvas = ImageDraw.Draw(picture)
+    canvas.rectangle((0, 30, 64, 48), fill=(90, 150, 70))
+    canvas.ellipse((20, 10, 44, 40), fill=colour)
+    return picture

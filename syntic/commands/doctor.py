@@ -100,7 +100,7 @@ def _check_data(profile: Profile) -> list[Check]:
             _try(
                 f"features of {name}",
                 lambda c=corpus: f"{len(FeatureStore.open(c.features)):,} captions in {c.features}",
-                f"`python -m syntic synthesize {name}`",
+                f"make them with `python -m syntic synthesize {name}`",
             )
         )
         checks.append(_check_decoders(profile, name))
@@ -174,4 +174,5 @@ def _try(name: str, look: object, advice: str = "") -> Check:
     try:
         return Check(name, True, str(look()))
     except SynticError as error:
-        return Check(name, False, f"{error.detail}{' Make it with ' + advice + '.' if advice else ''}")
+        problem, _, usual_advice = error.detail.partition("; ")
+        return Check(name, False, f"{problem}; {advice or usual_advice}")

@@ -8,9 +8,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import draw_picture
 from PIL import Image
-from tiny_models import LABELS, register_clip_by_name
+from tiny_models import LABELS, draw_picture, register_clip_by_name
 
 from syntic.errors import Cancelled, CheckpointError, ShapeError
 from syntic.models import ClipEncoder, Detector, Generator
