@@ -19,6 +19,12 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from syntic.emoji.pretraining.autoencoder import (
+    AutoencoderSettings,
+    AutoencoderTask,
+    build_autoencoder,
+    export_autoencoder,
+)
 from syntic.emoji.pretraining.cli import add_pretrain_arguments, run_pretrain
 from syntic.emoji.pretraining.clip import (
     ClipSettings,
@@ -357,16 +363,38 @@ def test_the_generators_text_encoder_is_clips(clip: tuple[Run, list[float], Path
 def test_the_codec_keeps_what_matters(data: SceneData, tmp_path: Path) -> None:
     pictures = halve(data.pictures(np.arange(20)))
     errors = []
-    for channels in (4, 16, 32):
-        codec = LinearCodec.fit(data, channels)
+    for components in (4, 16, 32):
+        codec = LinearCodec.fit(data, components)
         latents = codec.encode(pictures)
-        assert latents.shape == (20, channels, 8, 8)
-        assert float(latents.square().mean()) == pytest.approx(1, rel=0.2)
+        assert latents.shape == (20, codec.channels, 8, 8)
+        assert float(latents[:, :components].square().mean()) == pytest.approx(1, rel=0.2)
+        across, down = latents[:, components], latents[:, components + 1]
+        assert (across.diff(dim=2) > 0).all()
+        assert (down.diff(dim=1) > 0).all()
         errors.append(float((codec.decode(latents) - pictures).square().mean()))
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 0.1 * float((pictures - pictures.mean()).square().mean())
     codec.save(tmp_path / "codec.safetensors")
     assert torch.equal(LinearCodec.load(tmp_path / "codec.safetensors").encode(pictures), latents)
+
+
+def test_the_autoencoder_draws_the_codecs_latents(data: SceneData, tmp_path: Path) -> None:
+    codec = LinearCodec.fit(data, 8)
+    settings = AutoencoderSettings(channels=(8, 8, 16, 16, 16))
+    run = start(AutoencoderTask(data, codec, settings, 4), tmp_path / "work", learning_rate=3e-3)
+    losses = [run.step()["loss"] for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    with torch.no_grad():
+        values = run.task.report(run.average, tmp_path)
+    assert values["linear_psnr"] > 15
+    assert (tmp_path / "reconstructions.png").stat().st_size > 0
+    export_autoencoder(run.average, tmp_path / "out")
+    loaded = AutoencoderKL.from_pretrained(tmp_path / "out")
+    pictures = data.pictures(np.arange(2))
+    with torch.no_grad():
+        latents = loaded.encode(pictures * 2 - 1).latent_dist
+        assert torch.allclose(latents.sample(), latents.mode(), atol=1e-3)
+        assert loaded.decode(codec.encode(halve(pictures))).sample.shape == pictures.shape
 
 
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.
@@ -387,14 +415,7 @@ def test_the_generator_trains_and_diffusers_reads_it(
     assert values["held_out_loss"] > 0
     assert (tmp_path / "samples.png").stat().st_size > 0
 
-    autoencoder = AutoencoderKL(
-        block_out_channels=(8,) * 4,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        norm_num_groups=4,
-        mid_block_add_attention=False,
-    )
+    autoencoder = build_autoencoder(AutoencoderSettings(channels=(8,) * 4), codec.channels)
     export_generator(task, run.average, autoencoder, tmp_path / "out")
     pipeline = DiffusionPipeline.from_pretrained(tmp_path / "out")
     pipeline.set_progress_bar_config(disable=True)

@@ -51,7 +51,7 @@ class LinearCodec:
         return len(self.encoder) + 2
 
     @classmethod
-    def fit(cls, data: SceneData, channels: int = 32, seed: int = 0) -> LinearCodec:
+    def fit(cls, data: SceneData, components: int = 32, seed: int = 0) -> LinearCodec:
         """Principal components of the patches of some training pictures."""
         train, _ = data.split()
         chosen = np.sort(np.random.default_rng(seed).permutation(train)[:FITTED_PICTURES])
@@ -59,7 +59,7 @@ class LinearCodec:
         patches = patches.transpose(1, 2).reshape(-1, patches.shape[1])  # (N * 64, 192)
         mean = patches.mean(0)
         variances, vectors = torch.linalg.eigh(torch.cov(patches.T))
-        variances, vectors = variances.flip(0)[:channels], vectors.flip(1)[:, :channels]
+        variances, vectors = variances.flip(0)[:components], vectors.flip(1)[:, :components]
         scales = variances.pow(-0.25)  # deviation s -> s^(1/2)
         scales = scales / (variances * scales.square()).mean().sqrt()
         return cls(mean, (vectors * scales).T.contiguous(), (vectors / scales).contiguous())
