@@ -55,6 +55,8 @@ class WalkView:
         from_text: whether the input is a sentence.
         corpus_size: number of texts that Eq. 3 weighs, known once the models are loaded.
         path: features (D,) of this sample by kind, for the map.
+        places_drawn: how many places of `path` the map shows.
+        map_drawn_seconds: when it was drawn last, on the monotonic clock.
         trace: the newest trace.
     """
 
@@ -63,6 +65,8 @@ class WalkView:
     from_text: bool
     corpus_size: int = 0
     path: dict[Kind, np.ndarray] = field(default_factory=dict)
+    places_drawn: int = 0
+    map_drawn_seconds: float = 0.0
     trace: Trace | None = None
 
     def __post_init__(self) -> None:

@@ -114,7 +114,16 @@ def test_a_link_restores_and_runs_only_on_a_click(visit):
     expect(page.locator("#stage-refine")).to_contain_text("leaves the refinement (FO) out")
 
 
-def test_stop_ends_a_run(visit):
+def test_stop_ends_a_run(visit, service, monkeypatch):
+    generator = service.pipeline.generator
+    generate = generator.generate
+
+    def generate_for_long(texts, seeds, on_step=None):
+        for _ in range(200):  # the real model, again and again: long enough to press Stop
+            pictures = generate(texts, seeds, on_step)
+        return pictures
+
+    monkeypatch.setattr(generator, "generate", generate_for_long)
     page = visit("/?text=a+dog&refinement_steps=2000")
     page.locator("#s-run").click()
     page.locator("#s-stop").click()

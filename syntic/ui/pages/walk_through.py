@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from ..figures import draw_map
 from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
 from .walk_layout import build_layout, standard_inverse_temperature
+
+MAP_PAUSE_SECONDS = 0.6
 
 CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
@@ -262,6 +265,7 @@ class WalkThrough:
 
     def _start(self, view: WalkView, query: str) -> Updates:
         results = self.results
+        view.map_drawn_seconds = time.monotonic()
         return {
             **self._place(view.start()),
             **self._draw_map(view.settings.corpus, {}),
@@ -277,10 +281,7 @@ class WalkThrough:
         projected = isinstance(event, StageFinished) and event.stage is Stage.PROJECT
         if projected:
             view.corpus_size = self.service.corpus_size(corpus)
-        places = len(view.path)
-        updates = self._place(view.apply(event))
-        if len(view.path) != places:
-            updates |= self._draw_map(corpus, view.path)
+        updates = self._place(view.apply(event)) | self._follow_on_map(view, last=isinstance(event, Finished))
         if projected and view.trace is not None and view.trace.refined_feature is not None:
             updates[self.shown] = Shown(view.trace.refined_feature, corpus)
             temperature = view.trace.settings.temperature or 0.01
@@ -293,6 +294,21 @@ class WalkThrough:
 
     def _place(self, slots: dict[str, str]) -> Updates:
         return {self.results.slots[name]: markup for name, markup in slots.items()}
+
+    def _follow_on_map(self, view: WalkView, *, last: bool) -> Updates:
+        """Draw the sample's new places, but not sooner than the browser has drawn the map before.
+
+        Plotly draws on its own time, and of two figures that arrive together it may keep the first.
+        """
+        if len(view.path) == view.places_drawn:
+            return {}
+        wait = view.map_drawn_seconds + MAP_PAUSE_SECONDS - time.monotonic()
+        if wait > 0 and not last:
+            return {}
+        time.sleep(max(wait, 0))
+        view.places_drawn = len(view.path)
+        view.map_drawn_seconds = time.monotonic()
+        return self._draw_map(view.settings.corpus, view.path)
 
     def _draw_map(self, corpus: str, path: dict[Kind, np.ndarray]) -> Updates:
         plot, note = self.results.map, self.results.map_note
