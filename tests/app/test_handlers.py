@@ -63,7 +63,8 @@ def test_running_without_a_choice_is_refused(page):
         page.pick_own_picture(None)
 
 
-def test_a_sentence_fills_every_card_and_the_map(page):
+def test_a_sentence_fills_every_card_and_the_map(page, monkeypatch):
+    monkeypatch.setattr("syntic.ui.pages.walk_through.MAP_PAUSE_SECONDS", 0.0)
     updates = list(page.run(Choice("text", TEXT), visitor(), **CONTROLS))
     slots = show(page, updates)
     for stage in Stage:
@@ -73,6 +74,12 @@ def test_a_sentence_fills_every_card_and_the_map(page):
     figures = [update[page.results.map]["value"] for update in updates if page.results.map in update]
     assert [len(figure.data[-1].x) for figure in figures[1:]] == [1, 2, 3]
     assert page._runs == {}
+
+
+def test_a_quick_run_ends_with_every_place_on_the_map(page):
+    updates = list(page.run(Choice("text", TEXT), visitor(), **CONTROLS))
+    figures = [update[page.results.map]["value"] for update in updates if page.results.map in update]
+    assert len(figures[-1].data[-1].x) == 3
 
 
 def test_a_picture_is_neither_generated_nor_refined(page):
