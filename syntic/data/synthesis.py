@@ -124,6 +124,7 @@ def make_header(
             "guidance_scale": generator.guidance_scale,
             "height_px": generator.height_px,
             "width_px": generator.width_px,
+            "enlargement": generator.enlargement,
             "detector_threshold": profile.detector.threshold,
         },
         captions=len(captions),

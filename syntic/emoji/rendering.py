@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .catalogue import THINGS
+from .cells import Rectangle, describe_cells
 from .scenes import Group, Scene
 from .settings import Backdrop, paint_backdrop
 from .sprites import SpriteSet
@@ -54,10 +56,12 @@ class Rendering:
     Attributes:
         image: RGB, SIZE_PX square.
         boxes: (label, left, top, right, bottom) in pixels, tight around the visible sprite.
+        cells: (16, 8, 8) which part of which sprite shows where (cells.py).
     """
 
     image: Image.Image
     boxes: list[tuple[str, float, float, float, float]]
+    cells: NDArray[np.float32]
 
 
 class Renderer:
@@ -90,6 +94,8 @@ class Renderer:
         size = self.size_px
         owner = np.full((size, size), -1, dtype=np.int16)
         areas, labels = [], []
+        sprites: list[str] = []
+        rectangles: list[Rectangle] = []
         for index, place in enumerate(placements):
             group = scene.groups[place.group]
             sprite = self.sprites.scaled(
@@ -106,6 +112,8 @@ class Renderer:
             owner[covered] = index
             areas.append(sprite_area(sprite))
             labels.append(group.label)
+            sprites.append(group.sprite)
+            rectangles.append((left, top, left + sprite.width, top + sprite.height))
         boxes = []
         for index, (area, label) in enumerate(zip(areas, labels, strict=True)):
             rows, columns = np.nonzero(owner == index)
@@ -113,7 +121,7 @@ class Renderer:
                 boxes.append(
                     (label, float(columns.min()), float(rows.min()), columns.max() + 1.0, rows.max() + 1.0)
                 )
-        return Rendering(image, boxes)
+        return Rendering(image, boxes, describe_cells(owner, sprites, rectangles))
 
     def _lay_out(self, scene: Scene, backdrop: Backdrop, rng: np.random.Generator) -> list[Placement]:
         groups = scene.groups

@@ -14,6 +14,7 @@ import numpy as np
 
 from .captions import write_captions
 from .catalogue import LABELS
+from .cells import CELL_CHANNELS, GRID
 from .rendering import SIZE_PX, Renderer, Rendering
 from .scenes import Scene, Split, sample_scene
 
@@ -81,13 +82,16 @@ def write_pretraining(
 ) -> None:
     """Render the pictures that the frozen models are pre-trained on; tidy ones in Fluent 3D only.
 
-    Writes `images.npy` (count, 128, 128, 3) uint8, `scenes.jsonl` with captions (the first says
-    everything), boxes, style and setting, and `labels.json`.
+    Writes `images.npy` (count, 128, 128, 3) uint8, `cells.npy` (count, 16, 8, 8) float16 (cells.py),
+    `scenes.jsonl` with captions (the first says everything), boxes, style and setting, and `labels.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "labels.json").write_text(json.dumps(list(LABELS)), encoding="utf-8")
-    shape = (count, SIZE_PX, SIZE_PX, 3)
-    np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape).flush()
+    for name, dtype, shape in (
+        ("images.npy", np.uint8, (SIZE_PX, SIZE_PX, 3)),
+        ("cells.npy", np.float16, (CELL_CHANNELS, GRID, GRID)),
+    ):
+        np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=(count, *shape)).flush()
     bounds = np.linspace(0, count, workers * 8 + 1, dtype=int)
     jobs = [
         (folder, int(a), int(b), seed, tidy) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a
@@ -105,6 +109,7 @@ def write_pretraining(
 def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
     folder, start, end, seed, tidy = job
     images = np.load(folder / "images.npy", mmap_mode="r+")
+    cells = np.load(folder / "cells.npy", mmap_mode="r+")
     rng = np.random.default_rng([seed, _STREAMS["pretraining"], start])
     shares = {"fluent": 1.0} if tidy else STYLE_SHARES
     renderers = {style: Renderer(style, tidy=tidy) for style in shares}
@@ -114,6 +119,7 @@ def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
         style = str(rng.choice(list(shares), p=list(shares.values())))
         rendering: Rendering = renderers[style].render(scene)
         images[index] = np.asarray(rendering.image)
+        cells[index] = rendering.cells
         record = {
             "captions": write_captions(scene, rng, REFERENCES),
             "boxes": rendering.boxes,
@@ -122,4 +128,5 @@ def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
         }
         lines.append(json.dumps(record) + "\n")
     images.flush()
+    cells.flush()
     return "".join(lines)

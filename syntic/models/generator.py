@@ -105,7 +105,7 @@ class Generator:
             callback_on_step_end=None if on_step is None else after_step,
             callback_on_step_end_tensor_inputs=["latents"],
         )
-        return [image.convert("RGB") for image in output.images]
+        return [self._enlarge(image.convert("RGB")) for image in output.images]
 
     def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
         """Show the first image so far, a few times in a run and not at its end."""
@@ -121,3 +121,9 @@ class Generator:
             pixels = vae.decode(latents / vae.config.scaling_factor + shift, return_dict=False)[0]
         picture: Image.Image = self.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
         return picture.resize((self.settings.width_px, self.settings.height_px))
+
+    def _enlarge(self, image: Image.Image) -> Image.Image:
+        times = self.settings.enlargement
+        if times == 1:
+            return image
+        return image.resize((image.width * times, image.height * times), Image.Resampling.LANCZOS)

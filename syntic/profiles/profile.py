@@ -19,13 +19,17 @@ REPOSITORY = PROFILES.parent.parent
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorSettings:
-    """The text-to-image model: a path or hub name for `DiffusionPipeline.from_pretrained`."""
+    """The text-to-image model: a path or hub name for `DiffusionPipeline.from_pretrained`.
+
+    Its pictures of `height_px` x `width_px` are resized to `enlargement` times as many pixels a side.
+    """
 
     model: str
     steps: int = 20
     guidance_scale: float = 7.5
     height_px: int = 512
     width_px: int = 512
+    enlargement: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ Gradio's bundle is plotly.js 3.3.1, plotly.py ships 4.1: nothing here uses what 
 
 from __future__ import annotations
 
-import copy
+import json
 import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
@@ -33,25 +33,13 @@ _LABEL_SIDES = {
 HEIGHT_PX = 430
 
 
-def draw_map(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> go.Figure:
-    """Draw the map and, over it, where one sample goes from stage to stage.
-
-    Args:
-        gap_map: the fitted map of a corpus.
-        path: features (D,) of the sample by kind, in the order of the stages; may be empty.
-
-    Returns:
-        A figure with two traces per kind, its marks and its entry in the legend, and one for the path.
-    """
-    figure = copy.deepcopy(_draw_kinds(gap_map))
-    if path:
-        figure.add_trace(_path_trace(gap_map, path))
-    return figure
-
-
 @lru_cache(maxsize=8)
-def _draw_kinds(gap_map: GapMap) -> go.Figure:
-    """Draw what stays the same from run to run; plotly takes a tenth of a second to check it."""
+def draw_map(gap_map: GapMap) -> go.Figure:
+    """Draw the map: two traces per kind, its marks and its entry in the legend, and an empty last one.
+
+    The last trace is for the path of a sample. The page fills it from `path_markup` by itself: the map
+    goes to the browser once, and a run sends a few numbers.
+    """
     figure = go.Figure()
     for kind, points in gap_map.points.items():
         figure.add_trace(
@@ -67,6 +55,7 @@ def _draw_kinds(gap_map: GapMap) -> go.Figure:
             )
         )
         figure.add_trace(_legend_entry(kind))
+    figure.add_trace(_empty_path())
     figure.update_layout(
         height=HEIGHT_PX,
         margin={"l": 4, "r": 4, "t": 4, "b": 4},
@@ -77,7 +66,6 @@ def _draw_kinds(gap_map: GapMap) -> go.Figure:
         hoverlabel={"bgcolor": "#18212b", "font": {"color": "#ffffff", "size": 13}, "bordercolor": "#18212b"},
         dragmode="pan",
         modebar={"remove": ["select2d", "lasso2d", "autoScale2d"], "bgcolor": "rgba(0,0,0,0)"},
-        uirevision="map",  # keeps zoom and hidden kinds while the path grows
     )
     hidden = {"visible": False, "showgrid": False, "zeroline": False}
     figure.update_xaxes(**hidden, range=_span(gap_map, 0))
@@ -102,29 +90,44 @@ def _legend_entry(kind: Kind) -> go.Scatter:
     )
 
 
-def _path_trace(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> go.Scatter:
-    kinds = list(path)
-    places = np.concatenate([gap_map.place(path[kind]) for kind in kinds])  # (stages, 2)
-    names = ["real" if kind is Kind.REAL else KIND_NAMES[kind] for kind in kinds]
+def _empty_path() -> go.Scatter:
     return go.Scatter(
-        x=places[:, 0],
-        y=places[:, 1],
+        x=[],
+        y=[],
         mode="lines+markers+text",
         name="this sample",
         line={"color": NEUTRAL, "width": 2},
-        marker={
-            "color": [KIND_COLOURS[kind] for kind in kinds],
-            "size": 17,
-            "symbol": ["circle" if kind is Kind.PROJECTED else _SYMBOLS[kind] for kind in kinds],
-            "line": {"color": "#ffffff", "width": 2},
-        },
-        text=[f"<b>{name}</b>" for name in names],
-        textposition=[_LABEL_SIDES[kind] for kind in kinds],
+        marker={"size": 17, "line": {"color": "#ffffff", "width": 2}},
         textfont={"size": 14, "color": NEUTRAL},
         cliponaxis=False,
         showlegend=False,
         hovertemplate="this sample, %{text}<extra></extra>",
     )
+
+
+def path_markup(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> str:
+    """Where one sample goes from stage to stage, as markup that the page's script reads (frame.py).
+
+    Args:
+        gap_map: the fitted map of a corpus.
+        path: features (D,) of the sample by kind, in the order of the stages; may be empty.
+
+    Returns:
+        A hidden element whose `data-path` holds an argument for `Plotly.restyle` on the last trace.
+    """
+    kinds = list(path)
+    places = np.array([gap_map.place(path[kind])[0] for kind in kinds]).reshape(-1, 2)  # (stages, 2)
+    names = ["real" if kind is Kind.REAL else KIND_NAMES[kind] for kind in kinds]
+    restyle = {
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+        "marker.color": [KIND_COLOURS[kind] for kind in kinds],
+        "marker.symbol": ["circle" if kind is Kind.PROJECTED else _SYMBOLS[kind] for kind in kinds],
+        "text": [f"<b>{name}</b>" for name in names],
+        "textposition": [_LABEL_SIDES[kind] for kind in kinds],
+    }
+    content = json.dumps({name: [values] for name, values in restyle.items()})
+    return f'<span hidden data-path="{escape(content)}"></span>'
 
 
 def _span(gap_map: GapMap, axis: int) -> list[float]:

@@ -11,7 +11,7 @@ from ..service import Missing
 
 PAGES = (("Walk through", ""), ("About", "about"))
 
-# The theme button, and on a phone the way from the gallery to what runs.
+# The theme button, on a phone the way from the gallery to what runs, and the sample's path on the map.
 HEAD = """
 <script>
 (() => {
@@ -45,6 +45,17 @@ HEAD = """
       });
     }
   });
+  // The path is in the page as data (figures.path_markup); whichever comes last, it or the map, draws it.
+  const drawPath = () => {
+    const plot = document.querySelector('#s-map .js-plotly-plot');
+    const path = document.querySelector('#s-map [data-path]')?.dataset.path;
+    if (!path || !plot?.data?.length || plot.drawnPath === path) return;
+    plot.drawnPath = path;
+    window.Plotly.restyle(plot, JSON.parse(path), [plot.data.length - 1]);
+  };
+  const follower = new MutationObserver(drawPath);
+  const followMap = () => follower.observe(document.body, {childList: true, subtree: true});
+  if (document.body) followMap(); else document.addEventListener('DOMContentLoaded', followMap);
 })();
 </script>
 """

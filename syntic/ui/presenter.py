@@ -56,7 +56,6 @@ class WalkView:
         corpus_size: number of texts that Eq. 3 weighs, known once the models are loaded.
         path: features (D,) of this sample by kind, for the map.
         places_drawn: how many places of `path` the map shows.
-        map_drawn_seconds: when it was drawn last, on the monotonic clock.
         trace: the newest trace.
     """
 
@@ -66,7 +65,6 @@ class WalkView:
     corpus_size: int = 0
     path: dict[Kind, np.ndarray] = field(default_factory=dict)
     places_drawn: int = 0
-    map_drawn_seconds: float = 0.0
     trace: Trace | None = None
 
     def __post_init__(self) -> None:

@@ -9,6 +9,16 @@ import pytest
 from syntic.emoji import world
 from syntic.emoji.captions import write_captions
 from syntic.emoji.catalogue import ACTIVITIES, LABELS, THINGS
+from syntic.emoji.cells import (
+    ACROSS,
+    CELL_CHANNELS,
+    CODE_SIZE,
+    COVERAGE,
+    DOWN,
+    SIZE,
+    describe_cells,
+    sprite_code,
+)
 from syntic.emoji.rendering import Renderer
 from syntic.emoji.scenes import Group, Scene, held_out_pairs, is_held_out, sample_scene
 from syntic.emoji.settings import SETTINGS
@@ -154,3 +164,31 @@ def test_shipped_test_sets_are_complete():
         assert all((folder / image["file_name"]).is_file() for image in content["images"])
         references = Counter(a["image_id"] for a in content["annotations"] if "caption" in a)
         assert set(references.values()) == {5}
+
+
+def test_cells_say_which_part_of_which_sprite_they_show():
+    owner = np.full((128, 128), -1, np.int16)
+    owner[32:96, 0:64] = 0  # a thing of 4x4 cells ...
+    owner[64:128, 48:64] = 1  # ... and one in front that hides the lower half of its right column
+    cells = describe_cells(owner, ["dog", "cat"], [(0, 32, 64, 96), (48, 64, 64, 128)])
+    assert cells.shape == (CELL_CHANNELS, 8, 8)
+    assert not cells[:, :, 4:].any(), "backdrop is zero"
+    assert (cells[:CODE_SIZE, 2:6, 0] == sprite_code("dog")[:, None]).all()
+    assert (cells[:CODE_SIZE, 4:, 3] == sprite_code("cat")[:, None]).all()
+    np.testing.assert_allclose(cells[ACROSS, 2, :4], [-0.75, -0.25, 0.25, 0.75])
+    np.testing.assert_allclose(cells[DOWN, 2:6, 0], [-0.75, -0.25, 0.25, 0.75])
+    np.testing.assert_allclose(cells[COVERAGE, 2:6, 0], 2)
+    np.testing.assert_allclose(cells[SIZE, 2, 0], np.log2(64 / 128 / 0.4), rtol=1e-5)
+
+
+@pytest.mark.parametrize("tidy", [False, True])
+def test_the_cells_under_a_box_are_described(tidy):
+    renderer = Renderer("twemoji", tidy=tidy)
+    for scene in draw("train", 40):
+        rendering = renderer.render(scene)
+        covered = rendering.cells[COVERAGE] > 0
+        for _, left, top, right, bottom in rendering.boxes:
+            rows = slice(int(top // 16), int(-(-bottom // 16)))
+            columns = slice(int(left // 16), int(-(-right // 16)))
+            assert covered[rows, columns].any()
+        assert covered.any() == bool(rendering.boxes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import html
+import json
 import re
 
 import numpy as np
@@ -30,7 +32,7 @@ from syntic.types import (
 from syntic.ui.components import stages
 from syntic.ui.components.stage_card import seconds_text
 from syntic.ui.errors import describe, to_gradio
-from syntic.ui.figures import draw_map, wrap
+from syntic.ui.figures import draw_map, path_markup, wrap
 from syntic.ui.permalink import Choice, read_query, write_query
 from syntic.ui.presenter import WalkView
 from syntic.ui.theme import KIND_COLOURS, KIND_NAMES
@@ -68,7 +70,7 @@ def gap_map() -> GapMap:
 
 
 def test_the_map_shows_every_kind_once_in_the_legend_in_its_own_colour(gap_map):
-    figure = draw_map(gap_map, {})
+    figure = draw_map(gap_map)
     legend = {trace.name: trace.marker.color for trace in figure.data if trace.showlegend is not False}
     assert legend == {KIND_NAMES[kind]: KIND_COLOURS[kind] for kind in Kind}
     assert len(set(legend.values())) == len(Kind)
@@ -76,15 +78,17 @@ def test_the_map_shows_every_kind_once_in_the_legend_in_its_own_colour(gap_map):
 
 def test_the_path_of_a_sample_lies_over_the_map_in_order(gap_map):
     path = {Kind.GENERATED: unit(50), Kind.REFINED: unit(51), Kind.PROJECTED: unit(52)}
-    figure = draw_map(gap_map, path)
-    drawn = figure.data[-1]
-    assert re.findall(r"<b>(\w+)</b>", "".join(drawn.text)) == ["generated", "refined", "projected"]
-    np.testing.assert_allclose(np.stack([drawn.x, drawn.y], 1)[1], gap_map.place(path[Kind.REFINED])[0])
-    assert len(draw_map(gap_map, {}).data) == len(figure.data) - 1, "one sample's path stays on the map"
+    markup = path_markup(gap_map, path)
+    restyle = json.loads(html.unescape(re.search(r'data-path="([^"]*)"', markup)[1]))
+    assert re.findall(r"<b>(\w+)</b>", "".join(restyle["text"][0])) == ["generated", "refined", "projected"]
+    drawn = np.stack([restyle["x"][0], restyle["y"][0]], 1)
+    np.testing.assert_allclose(drawn[1], gap_map.place(path[Kind.REFINED])[0])
+    assert len(draw_map(gap_map).data[-1].x) == 0, "the last trace waits for a path"
+    assert '"x": [[]]' in html.unescape(path_markup(gap_map, {}))
 
 
 def test_captions_on_the_map_are_escaped_and_broken_into_lines(gap_map):
-    assert NASTY not in draw_map(gap_map, {}).to_json()
+    assert NASTY not in draw_map(gap_map).to_json()
     assert wrap("a dog and a very long sentence that does not fit in one line at all").count("<br>") == 1
 
 

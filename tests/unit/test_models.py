@@ -116,6 +116,13 @@ class TestGenerator:
         assert [(p.mode, p.size) for p in pictures] == [("RGB", (32, 32))] * 2
         assert generator.generate([], []) == []
 
+    def test_a_small_generators_pictures_are_enlarged(self, generator):
+        settings = dataclasses.replace(generator.settings, enlargement=2)
+        enlarging = Generator(generator.pipeline, settings, CPU)
+        small, large = (model.generate(["a dog"], [1])[0] for model in (generator, enlarging))
+        assert large.size == (64, 64)
+        assert np.abs(np.asarray(large.resize((32, 32)), int) - np.asarray(small, int)).mean() < 12
+
     def test_a_picture_follows_from_its_text_and_seed_alone(self, generator):
         def pixels(texts, seeds):
             return [np.asarray(p, dtype=int) for p in generator.generate(texts, seeds)]

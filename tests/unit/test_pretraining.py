@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from syntic.emoji.cells import describe_cells
 from syntic.emoji.pretraining.autoencoder import (
     AutoencoderSettings,
     AutoencoderTask,
@@ -34,7 +35,7 @@ from syntic.emoji.pretraining.clip import (
     matching_loss,
     prepare,
 )
-from syntic.emoji.pretraining.codec import LinearCodec, halve
+from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes, halve
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import replaced_folder
 from syntic.emoji.pretraining.generator import (
@@ -61,10 +62,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """64 drawn scenes of 128 px with one or two shapes on grey; scenes 7 and 57 are held out."""
     folder = tmp_path_factory.mktemp("scenes")
     random = np.random.default_rng(0)
-    pictures, lines = [], []
+    pictures, cells, lines = [], [], []
     for number in range(64):
         picture = Image.new("RGB", (128, 128), (128, 128, 128))
         words, boxes = [], []
+        owner = np.full((128, 128), -1, np.int16)
         for column in random.permutation(2)[: 1 + number % 2]:
             colour, shape = str(random.choice(list(COLOURS))), str(random.choice(SHAPES))
             left, top, side = int(4 + 64 * column), int(random.integers(4, 70)), int(random.integers(32, 52))
@@ -72,12 +74,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             draw = ImageDraw.Draw(picture)
             (draw.ellipse if shape == "circle" else draw.rectangle)(box, fill=COLOURS[colour])
             words.append(f"a {colour} {shape}")
+            owner[top : top + side, left : left + side] = len(boxes)
             boxes.append([shape, *box])
         pictures.append(np.asarray(picture))
+        cells.append(describe_cells(owner, [name for name, *_ in boxes], [tuple(box) for _, *box in boxes]))
         captions = [" and ".join(words) + " on grey", " and ".join(words), words[0]]
         style = "noto" if number % 4 == 0 else "fluent"
         lines.append(json.dumps({"captions": captions, "boxes": boxes, "style": style, "setting": "grey"}))
     np.save(folder / "images.npy", np.stack(pictures))
+    np.save(folder / "cells.npy", np.stack(cells).astype(np.float16))
     (folder / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "labels.json").write_text(json.dumps(SHAPES), encoding="utf-8")
     return folder
@@ -147,7 +152,7 @@ def test_mirrored_pictures_and_the_cells_of_their_things_agree(data: SceneData) 
 def test_a_folder_without_scenes_says_how_to_make_them(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(DataError, match="python -m syntic emoji scenes"):
         SceneData.open(tmp_path)
-    for name in ("images.npy", "labels.json"):
+    for name in ("images.npy", "cells.npy", "labels.json"):
         (tmp_path / name).symlink_to(folder / name)
     lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
     (tmp_path / "scenes.jsonl").write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
@@ -361,26 +366,29 @@ def test_the_generators_text_encoder_is_clips(clip: tuple[Run, list[float], Path
 
 
 def test_the_codec_keeps_what_matters(data: SceneData, tmp_path: Path) -> None:
-    pictures = halve(data.pictures(np.arange(20)))
-    errors = []
+    indices = np.arange(20)
+    pictures, errors = halve(data.pictures(indices)), []
     for components in (4, 16, 32):
         codec = LinearCodec.fit(data, components)
-        latents = codec.encode(pictures)
+        latents = encode_scenes(codec, data, indices)
         assert latents.shape == (20, codec.channels, 8, 8)
         assert float(latents[:, :components].square().mean()) == pytest.approx(1, rel=0.2)
-        across, down = latents[:, components], latents[:, components + 1]
+        assert torch.equal(latents[:, components:-2], data.cells(indices))
+        across, down = latents[:, -2], latents[:, -1]
         assert (across.diff(dim=2) > 0).all()
         assert (down.diff(dim=1) > 0).all()
         errors.append(float((codec.decode(latents) - pictures).square().mean()))
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 0.1 * float((pictures - pictures.mean()).square().mean())
     codec.save(tmp_path / "codec.safetensors")
-    assert torch.equal(LinearCodec.load(tmp_path / "codec.safetensors").encode(pictures), latents)
+    assert torch.equal(
+        encode_scenes(LinearCodec.load(tmp_path / "codec.safetensors"), data, indices), latents
+    )
 
 
 def test_the_autoencoder_draws_the_codecs_latents(data: SceneData, tmp_path: Path) -> None:
     codec = LinearCodec.fit(data, 8)
-    settings = AutoencoderSettings(channels=(8, 8, 16, 16, 16))
+    settings = AutoencoderSettings(channels=(8, 16, 16, 16))
     run = start(AutoencoderTask(data, codec, settings, 4), tmp_path / "work", learning_rate=3e-3)
     losses = [run.step()["loss"] for _ in range(30)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
@@ -390,11 +398,11 @@ def test_the_autoencoder_draws_the_codecs_latents(data: SceneData, tmp_path: Pat
     assert (tmp_path / "reconstructions.png").stat().st_size > 0
     export_autoencoder(run.average, tmp_path / "out")
     loaded = AutoencoderKL.from_pretrained(tmp_path / "out")
-    pictures = data.pictures(np.arange(2))
+    pictures = halve(data.pictures(np.arange(2)))
     with torch.no_grad():
         latents = loaded.encode(pictures * 2 - 1).latent_dist
         assert torch.allclose(latents.sample(), latents.mode(), atol=1e-3)
-        assert loaded.decode(codec.encode(halve(pictures))).sample.shape == pictures.shape
+        assert loaded.decode(encode_scenes(codec, data, np.arange(2))).sample.shape == pictures.shape
 
 
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.

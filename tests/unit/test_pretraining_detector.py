@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from syntic.emoji.cells import CELL_CHANNELS, GRID
 from syntic.emoji.pretraining.data import SceneData
 from syntic.emoji.pretraining.detector import (
     DetectorInTraining,
@@ -53,6 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> SceneData:
         box = [label, left, top, left + 32, top + 24]
         lines.append(json.dumps({"captions": [f"a {label}"], "boxes": [box], "style": "plain"}))
     np.save(folder / "images.npy", pictures)
+    np.save(folder / "cells.npy", np.zeros((60, CELL_CHANNELS, GRID, GRID), np.float16))
     (folder / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "labels.json").write_text(json.dumps(LABELS), encoding="utf-8")
     return SceneData.open(folder)

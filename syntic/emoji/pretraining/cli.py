@@ -58,6 +58,7 @@ PRESETS = {
     ),
     "autoencoder": Preset(
         out=Path("build/emoji/models/autoencoder"),
+        data=TIDY_DATA,
         minutes=45,
         batch_size=8,
         learning_rate=1.5e-3,

@@ -1,16 +1,16 @@
-"""Latents by principal components: patches of 8x8 px become 32 numbers, and 2 for their place.
+"""The generator's latents: what an 8x8 grid of cells shows, and how it looks.
 
-Trained for 23 minutes on one core, a convolutional encoder to 16 channels kept less of a picture (22.1 dB
-on held-out pictures) than the linear projection that keeps most (23.3 dB at 16 components, 26.4 dB at 32).
-So the encoder is that projection: it needs no training, latents are one matrix product, and the generator
-and the decoder can be trained side by side.
+How it looks: principal components of the pixels' 8x8 patches, at half size. That encoder needs no training,
+latents are one matrix product, and the generator and the decoder can be trained side by side. Components are
+scaled to the fourth root of their variance, between nature (a few components carry nearly everything, and
+noise drowns the details) and whitening (all count alike, and the details drown the rest).
+
+What it shows: which part of which sprite (cells.py). The generator denoises both together; the decoder draws
+from both, so few components are enough.
 
 Two more channels hold every cell's own place, across and down, always the same. The decoder's upsampling
 copies a cell into its four quarters, which a convolution cannot tell apart where neighbours look alike; from
 the ramps it can (Liu et al. 2018, CoordConv).
-
-Components are scaled to the fourth root of their variance, between nature (a few components carry nearly
-everything, and noise drowns the details) and whitening (all count alike, and the details drown the rest).
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from syntic.emoji.cells import CELL_CHANNELS, GRID
 from syntic.emoji.pretraining.data import SceneData
 
 PATCH_PX = 8
-GRID = 8  # latents are GRID x GRID
+PLACE_CHANNELS = 2
 FITTED_PICTURES = 4000
 
 
 @dataclass(frozen=True)
 class LinearCodec:
-    """Pictures <-> latents.
+    """Pictures and cells <-> latents (B, C, 8, 8): P components, 16 channels of cells, 2 of places.
 
     Attributes:
         mean: (192,) of all patches.
-        encoder: (C - 2, 192) rows that make latents of unit variance overall.
-        decoder: (192, C - 2) its pseudo-inverse.
+        encoder: (P, 192) rows that make components of unit variance overall.
+        decoder: (192, P) its pseudo-inverse.
     """
 
     mean: Tensor
@@ -47,11 +48,11 @@ class LinearCodec:
 
     @property
     def channels(self) -> int:
-        """C, of the latents: components and the two places."""
-        return len(self.encoder) + 2
+        """C, of the latents."""
+        return len(self.encoder) + CELL_CHANNELS + PLACE_CHANNELS
 
     @classmethod
-    def fit(cls, data: SceneData, components: int = 32, seed: int = 0) -> LinearCodec:
+    def fit(cls, data: SceneData, components: int = 16, seed: int = 0) -> LinearCodec:
         """Principal components of the patches of some training pictures."""
         train, _ = data.split()
         chosen = np.sort(np.random.default_rng(seed).permutation(train)[:FITTED_PICTURES])
@@ -64,15 +65,16 @@ class LinearCodec:
         scales = scales / (variances * scales.square()).mean().sqrt()
         return cls(mean, (vectors * scales).T.contiguous(), (vectors / scales).contiguous())
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        """(B, 3, 64, 64) in 0..1 -> (B, C, 8, 8)."""
-        codes = self.encoder @ (_patches(pictures) - self.mean[:, None])  # (B, C - 2, 64)
-        codes = codes.reshape(len(pictures), -1, GRID, GRID)
-        return torch.cat([codes, _places().expand(len(pictures), -1, -1, -1)], dim=1)
+    def encode(self, pictures: Tensor, cells: Tensor) -> Tensor:
+        """(B, 3, 64, 64) in 0..1 and (B, 16, 8, 8) -> (B, C, 8, 8)."""
+        components = self.encoder @ (_patches(pictures) - self.mean[:, None])  # (B, P, 64)
+        components = components.reshape(len(pictures), -1, GRID, GRID)
+        return torch.cat([components, cells, _places().expand(len(pictures), -1, -1, -1)], dim=1)
 
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, 8, 8) -> (B, 3, 64, 64) in about 0..1: what the projection kept."""
-        patches = self.decoder @ latents[:, :-2].flatten(2) + self.mean[:, None]
+        components = latents[:, : len(self.encoder)].flatten(2)  # (B, P, 64)
+        patches = self.decoder @ components + self.mean[:, None]
         return F.fold(patches, (GRID * PATCH_PX, GRID * PATCH_PX), PATCH_PX, stride=PATCH_PX)
 
     def save(self, path: Path) -> None:
@@ -92,6 +94,11 @@ def load_or_fit_codec(data: SceneData, path: Path) -> LinearCodec:
     if not path.exists():
         LinearCodec.fit(data).save(path)
     return LinearCodec.load(path)
+
+
+def encode_scenes(codec: LinearCodec, data: SceneData, indices: np.ndarray) -> Tensor:
+    """(B, C, 8, 8) latents of some scenes."""
+    return codec.encode(halve(data.pictures(indices)), data.cells(indices))
 
 
 def halve(pictures: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Rendered scenes as training data: pictures, captions and boxes in one folder.
 
 images.npy    (N, 128, 128, 3) uint8, read through a memory map
+cells.npy     (N, 16, 8, 8) float16, what stands where (emoji/cells.py), read through a memory map
 scenes.jsonl  one object a line: captions, boxes [[label, x0, y0, x1, y1], ...] in pixels, style, setting
 labels.json   the detector's class names
 """
@@ -50,11 +51,13 @@ class SceneData:
 
     Attributes:
         images: (N, H, W, 3) uint8, memory-mapped.
+        cell_codes: (N, 16, 8, 8) float16, memory-mapped.
         scenes: N scenes.
         labels: the detector's class names.
     """
 
     images: np.ndarray
+    cell_codes: np.ndarray
     scenes: list[Scene]
     labels: list[str]
 
@@ -67,6 +70,7 @@ class SceneData:
         """
         try:
             images = np.load(folder / "images.npy", mmap_mode="r")
+            cell_codes = np.load(folder / "cells.npy", mmap_mode="r")
             lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
             labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
             scenes = [_parse_scene(line) for line in lines]
@@ -75,12 +79,13 @@ class SceneData:
                 f"The scenes in {folder} cannot be read ({error}); "
                 "render them with `python -m syntic emoji scenes --pretraining 60000`."
             ) from error
-        if len(images) != len(scenes) or images.dtype != np.uint8 or images.ndim != 4:
+        if not len(images) == len(cell_codes) == len(scenes) or images.dtype != np.uint8 or images.ndim != 4:
             raise DataError(
-                f"images.npy in {folder} is {images.dtype} of shape {images.shape} but scenes.jsonl has "
-                f"{len(scenes)} lines; render the scenes again with `python -m syntic emoji scenes`."
+                f"In {folder}, images.npy is {images.dtype} of shape {images.shape}, cells.npy of shape "
+                f"{cell_codes.shape}, and scenes.jsonl has {len(scenes)} lines; render the scenes again with "
+                "`python -m syntic emoji scenes`."
             )
-        return cls(images=images, scenes=scenes, labels=labels)
+        return cls(images=images, cell_codes=cell_codes, scenes=scenes, labels=labels)
 
     @property
     def size_px(self) -> int:
@@ -121,6 +126,10 @@ class SceneData:
             batch[flips] = batch[flips, :, ::-1]
         pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
         return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+    def cells(self, indices: np.ndarray) -> torch.Tensor:
+        """(B, 16, 8, 8) float32, which part of which sprite shows where (emoji/cells.py)."""
+        return torch.from_numpy(np.stack([self.cell_codes[i] for i in indices])).float()
 
     def thing_cells(self, indices: np.ndarray, cells: int, flips: np.ndarray | None = None) -> torch.Tensor:
         """Where the things are: (B, K, cells, cells), 1 where a cell's centre lies in a box of class k."""

@@ -5,9 +5,9 @@ matching; Lipman et al. 2023, with the logit-normal noise levels of Esser et al.
 `DPMSolverMultistepScheduler` follows in 20 steps as `flow_prediction`. The text encoder starts as the text
 tower of the emoji CLIP and learns on.
 
-Time is short on one core. So the loss counts latent cells that hold a thing more than the backdrop, which is
-learned in minutes; and the model learns from tidy scenes (rendering.py), where things stand in few places, in
-few sizes, looking one way. From ordinary scenes it had learned colours, but no shapes, after 30,000 pictures.
+Time is short on one core. So the latents say what a cell shows as well as how it looks (codec.py); the loss
+counts cells that hold a thing more than the backdrop, which is learned in minutes; and the model learns from
+tidy scenes (rendering.py), where things stand in few places, in few sizes, looking one way.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from syntic.emoji.pretraining.codec import GRID, LinearCodec, halve
+from syntic.emoji.cells import COVERAGE, GRID
+from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import MAX_SHARD_SIZE, replaced_folder
 from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH
@@ -189,8 +190,8 @@ class GeneratorTask:
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """Flow matching with logit-normal noise levels; things count more."""
         indices = self.sampler.batch(step)
-        clean = self.codec.encode(halve(self.data.pictures(indices)))  # (B, C, 8, 8)
-        things = self.data.thing_cells(indices, GRID).amax(1, keepdim=True)  # (B, 1, 8, 8)
+        clean = encode_scenes(self.codec, self.data, indices)  # (B, C, 8, 8)
+        things = self.data.cells(indices)[:, COVERAGE].unsqueeze(1) > 0  # (B, 1, 8, 8)
         captions = [self._draw_caption(index, random) for index in indices]
         sigma = torch.sigmoid(torch.randn(len(indices)))
         errors = self._squared_errors(cast(GeneratorParts, self.model), clean, captions, sigma)
@@ -230,7 +231,7 @@ class GeneratorTask:
             losses = []
             for first in range(0, len(indices), 32):
                 part = slice(first, first + 32)
-                clean = self.codec.encode(halve(self.data.pictures(indices[part])))
+                clean = encode_scenes(self.codec, self.data, indices[part])
                 sigma = torch.linspace(0.02, 0.98, len(clean))
                 losses.append(self._squared_errors(parts, clean, captions[part], sigma).mean((1, 2, 3)))
         prompts = captions[:SHEET_SIZE]

@@ -63,6 +63,7 @@ class Results:
 
     slots: dict[str, gr.HTML]
     map: gr.Plot
+    path: gr.HTML
     map_note: gr.HTML
     live_temperature: gr.Slider
     run_link: gr.Button
@@ -166,6 +167,7 @@ def _build_results() -> Results:
     with gr.Column(elem_classes="s-mapcard", elem_id="s-map"):
         gr.HTML(_MAP_WORDS)
         gap_map = gr.Plot(show_label=False, container=False, visible=False)
+        path = gr.HTML()
         map_note = gr.HTML()
     for stage in Stage:
         words = STAGE_TEXTS[stage]
@@ -192,6 +194,7 @@ def _build_results() -> Results:
     return Results(
         slots=slots,
         map=gap_map,
+        path=path,
         map_note=map_note,
         live_temperature=live_temperature,
         run_link=run_link,

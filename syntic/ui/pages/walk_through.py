@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import gradio as gr
 import numpy as np
 
 from ...errors import Cancelled, InputError, SynticError
-from ...evaluation.map import Kind
 from ...method.inputs import check_settings
 from ...service import SynticService, WalkEvent, WalkRequest
 from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, TraceSettings
@@ -24,12 +22,10 @@ from ..components.pictures import thumbnail_uri
 from ..components.sample import sample
 from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
-from ..figures import draw_map
+from ..figures import draw_map, path_markup
 from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
 from .walk_layout import build_layout, standard_inverse_temperature
-
-MAP_PAUSE_SECONDS = 0.6
 
 CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
@@ -67,6 +63,7 @@ class WalkThrough:
         outputs = [
             *results.slots.values(),
             results.map,
+            results.path,
             results.map_note,
             results.live_temperature,
             results.run_link,
@@ -123,7 +120,14 @@ class WalkThrough:
     def restored(self) -> list[Any]:
         """The components that `restore` may change."""
         results = self.results
-        own = [self.panel.own_text, self.choice, results.run_link, results.map, results.map_note]
+        own = [
+            self.panel.own_text,
+            self.choice,
+            results.run_link,
+            results.map,
+            results.path,
+            results.map_note,
+        ]
         return [*self.panel.settings.values(), results.slots["sample"], *own]
 
     # -- handlers ------------------------------------------------------------------------------
@@ -211,7 +215,7 @@ class WalkThrough:
 
     def restore(self, request: gr.Request) -> Updates:
         """Put a link's choice and settings on the page, and draw the map; nothing runs."""
-        updates = self._draw_map(self.corpora[0], {})
+        updates = self._draw_map(self.corpora[0])
         query = dict(request.query_params)
         if not names_anything(query):  # a visitor may have set something already
             return updates
@@ -265,10 +269,9 @@ class WalkThrough:
 
     def _start(self, view: WalkView, query: str) -> Updates:
         results = self.results
-        view.map_drawn_seconds = time.monotonic()
         return {
             **self._place(view.start()),
-            **self._draw_map(view.settings.corpus, {}),
+            **self._draw_map(view.settings.corpus),
             results.live_temperature: gr.update(visible=False),
             results.run_link: gr.update(visible=False),
             results.stop: gr.update(interactive=True),
@@ -281,7 +284,7 @@ class WalkThrough:
         projected = isinstance(event, StageFinished) and event.stage is Stage.PROJECT
         if projected:
             view.corpus_size = self.service.corpus_size(corpus)
-        updates = self._place(view.apply(event)) | self._follow_on_map(view, last=isinstance(event, Finished))
+        updates = self._place(view.apply(event)) | self._follow_on_map(view)
         if projected and view.trace is not None and view.trace.refined_feature is not None:
             updates[self.shown] = Shown(view.trace.refined_feature, corpus)
             temperature = view.trace.settings.temperature or 0.01
@@ -295,31 +298,31 @@ class WalkThrough:
     def _place(self, slots: dict[str, str]) -> Updates:
         return {self.results.slots[name]: markup for name, markup in slots.items()}
 
-    def _follow_on_map(self, view: WalkView, *, last: bool) -> Updates:
-        """Draw the sample's new places, but not sooner than the browser has drawn the map before.
-
-        Plotly draws on its own time, and of two figures that arrive together it may keep the first.
-        """
-        if len(view.path) == view.places_drawn:
+    def _follow_on_map(self, view: WalkView) -> Updates:
+        """Draw the sample's new places."""
+        gap_map = self.service.gap_map(view.settings.corpus)
+        if gap_map is None or len(view.path) == view.places_drawn:
             return {}
-        wait = view.map_drawn_seconds + MAP_PAUSE_SECONDS - time.monotonic()
-        if wait > 0 and not last:
-            return {}
-        time.sleep(max(wait, 0))
         view.places_drawn = len(view.path)
-        view.map_drawn_seconds = time.monotonic()
-        return self._draw_map(view.settings.corpus, view.path)
-
-    def _draw_map(self, corpus: str, path: dict[Kind, np.ndarray]) -> Updates:
-        plot, note = self.results.map, self.results.map_note
         try:
-            gap_map = self.service.gap_map(corpus)
-            if gap_map is not None:
-                return {plot: gr.update(value=draw_map(gap_map, path), visible=True), note: ""}
-            words = "The map of this corpus is not built yet; `python -m syntic emoji export` makes it."
+            return {self.results.path: path_markup(gap_map, view.path)}
         except SynticError as error:  # a map of other features: the run itself is not harmed
-            words = describe(error)
-        return {plot: gr.update(visible=False), note: empty(words)}
+            return self._hide_map(describe(error))
+
+    def _draw_map(self, corpus: str) -> Updates:
+        """Draw the map of a corpus, without a sample."""
+        gap_map = self.service.gap_map(corpus)
+        if gap_map is None:
+            return self._hide_map(
+                "The map of this corpus is not built yet; `python -m syntic emoji export` makes it."
+            )
+        results = self.results
+        figure = gr.update(value=draw_map(gap_map), visible=True)
+        return {results.map: figure, results.path: path_markup(gap_map, {}), results.map_note: ""}
+
+    def _hide_map(self, words: str) -> Updates:
+        results = self.results
+        return {results.map: gr.update(visible=False), results.path: "", results.map_note: empty(words)}
 
     def _show_restored(self, choice: Choice) -> Updates:
         picture = None
