@@ -35,10 +35,15 @@ def main() -> int:
     except (SynticError, ValueError) as error:
         print(f"The app cannot start: {error}", file=sys.stderr)
         return 2
-    service.start()
-    build_app(service).launch(
-        server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), server_port=port, **launch_options()
+    app = build_app(service)
+    app.launch(
+        server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        server_port=port,
+        prevent_thread_lock=True,
+        **launch_options(),
     )
+    service.start()  # not sooner: Gradio gives its own server a few seconds to answer
+    app.block_thread()
     return 0
 
 

@@ -22,6 +22,9 @@ class TextEncoder(Protocol):
         """Return (B, D), unit norm."""
 
 
+MAX_TAGS = 8  # distinct labels of a picture that Eq. 5 attends to, best first
+
+
 def unique_tags(detections: Iterable[Detection]) -> tuple[list[str], list[float]]:
     """Reduce detections to distinct labels with their best scores, best first."""
     best: dict[str, float] = {}
@@ -40,7 +43,9 @@ class TagTable:
         max_tags: labels kept per picture, from the front.
     """
 
-    def __init__(self, encoder: TextEncoder, tag_lists: Sequence[list[str]], max_tags: int = 8) -> None:
+    def __init__(
+        self, encoder: TextEncoder, tag_lists: Sequence[list[str]], max_tags: int = MAX_TAGS
+    ) -> None:
         self.labels = sorted({label for tags in tag_lists for label in tags})
         self.max_tags = max_tags
         none = torch.zeros(1, encoder.width)

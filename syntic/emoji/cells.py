@@ -27,8 +27,9 @@ Rectangle = tuple[float, float, float, float]
 def sprite_code(sprite: str) -> NDArray[np.float32]:
     """A fixed random direction for a sprite, (12,) of length sqrt(12): entries of about one."""
     seed = int.from_bytes(hashlib.sha256(sprite.encode()).digest()[:8], "big")
-    code = np.random.default_rng(seed).standard_normal(CODE_SIZE)
-    return (code * np.sqrt(CODE_SIZE) / np.linalg.norm(code)).astype(np.float32)
+    code: NDArray[np.float64] = np.random.default_rng(seed).standard_normal(CODE_SIZE)
+    code *= np.sqrt(CODE_SIZE) / np.linalg.norm(code)
+    return code.astype(np.float32)
 
 
 def describe_cells(

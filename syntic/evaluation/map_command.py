@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 import logging
 
-import numpy as np
-import torch
-
 from ..data.coco import TestSet
-from ..data.images import load_image
 from ..errors import InputError
-from ..method import project_onto_support, refine_features
 from ..method.components import Components
 from ..profiles import load_profile
 from .map import GapMap, Kind, fit_map
+from .scoring import encode_for
+from .stages import stage_features
 
 logger = logging.getLogger(__name__)
-
-_BATCH = 32
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,43 +60,14 @@ def export_map(
         pictures: real pictures; none where the profile has no such set.
         seed: of the draw and of UMAP.
     """
-    profile, store = components.profile, components.feature_store(corpus)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(store))[:texts])
-    text_features, generated = store.text_features[rows], store.image_features[rows]  # (n, D)
-    options = profile.refinement
-    refined = refine_features(
-        torch.from_numpy(generated).to(components.device),
-        torch.from_numpy(text_features).to(components.device),
-        temperature=options.temperature,
-        learning_rate=options.learning_rate,
-        steps=options.steps,
-        batch_size=options.batch_size,
-        seed=seed,
-    ).features
-    projected = project_onto_support(
-        refined, components.support_set(corpus), temperature=profile.corpus(corpus).temperature, top_k=1
-    ).features
-    features = {
-        Kind.TEXT: text_features,
-        Kind.GENERATED: generated,
-        Kind.REFINED: refined.cpu().numpy(),
-        Kind.PROJECTED: projected.cpu().numpy(),
-    }
-    captions = [store.captions[row] for row in rows]
+    profile = components.profile
+    features, captions = stage_features(components, corpus, texts, seed=seed)
     labels = dict.fromkeys(features, captions)
     folder = profile.test_sets.get(f"{corpus}-validation")
     if folder is not None and pictures:
         test_set = TestSet.open(folder).head(pictures)
-        features[Kind.REAL] = _encode(components, test_set)
+        features[Kind.REAL] = encode_for(components, test_set).features.numpy()
         labels[Kind.REAL] = [test_set.references[name][0] for name in test_set.names]
-    settings = {"profile": profile.name, "corpus": corpus, "features": store.fingerprint}
+    fingerprint = components.feature_store(corpus).fingerprint
+    settings = {"profile": profile.name, "corpus": corpus, "features": fingerprint}
     return fit_map(features, labels, seed=seed, settings=settings)
-
-
-def _encode(components: Components, test_set: TestSet) -> np.ndarray:
-    """Return (n, D) CLIP features of real pictures."""
-    parts = []
-    for start in range(0, len(test_set), _BATCH):
-        images = [load_image(path) for path in test_set.images[start : start + _BATCH]]
-        parts.append(components.encoder.encode_images(images).cpu().numpy())
-    return np.concatenate(parts)

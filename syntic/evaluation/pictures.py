@@ -20,7 +20,7 @@ from ..data.atomic import write_atomically
 from ..data.coco import TestSet
 from ..data.features import fingerprint_model
 from ..data.images import load_image
-from ..data.tags import TagTable, TextEncoder, unique_tags
+from ..data.tags import MAX_TAGS, TagTable, TextEncoder, unique_tags
 from ..method import CaptionModel, SupportSet, project_onto_support
 from ..profiles import Profile
 from ..types import Detection
@@ -149,7 +149,7 @@ def caption_pictures(
     temperature: float = 0.01,
     decoding: str = "greedy",
     beam_size: int = 5,
-    max_tags: int = 8,
+    max_tags: int = MAX_TAGS,
 ) -> list[str]:
     """Caption pictures in batches, each as the paper does: encode, project, attend to tags, decode.
 

@@ -1,4 +1,4 @@
-"""The modality gap at every step of the method, measured on a corpus."""
+"""The corpus' features at every step of the method, and the modality gap of each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,62 @@ from ..errors import DataError
 from ..method import project_onto_support, refine_features
 from ..method.components import Components
 from .gap import GapMeasures, measure
+from .map import Kind
 from .scoring import encode_for
 
 SAMPLE = 1024  # pairs that are measured; eight batches of Eq. 2
+
+
+def stage_features(
+    components: Components,
+    corpus: str,
+    sample: int,
+    *,
+    seed: int = 0,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[dict[Kind, np.ndarray], list[str]]:
+    """Take some captions of a corpus through Eq. 2 and 3 with the profile's settings.
+
+    Eq. 3 projects onto the whole corpus, the own caption included, as in the paper.
+
+    Args:
+        components: of the profile.
+        corpus: its name.
+        sample: captions, drawn at random; all where there are fewer.
+        seed: of the draw and of the batches of Eq. 2.
+        on_step: progress of Eq. 2.
+
+    Returns:
+        (n, D) features of the texts, the generated pictures, refined, and refined and projected; and
+        the n captions.
+    """
+    store = components.feature_store(corpus)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(store))[:sample])
+    texts, generated = store.text_features[rows], store.image_features[rows]
+    options = components.profile.refinement
+    refined = refine_features(
+        torch.from_numpy(generated).to(components.device),
+        torch.from_numpy(texts).to(components.device),
+        temperature=options.temperature,
+        learning_rate=options.learning_rate,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        seed=seed,
+        on_step=on_step,
+    ).features
+    projected = project_onto_support(
+        refined,
+        components.support_set(corpus),
+        temperature=components.profile.corpus(corpus).temperature,
+        top_k=1,
+    ).features
+    features = {
+        Kind.TEXT: texts,
+        Kind.GENERATED: generated,
+        Kind.REFINED: refined.cpu().numpy(),
+        Kind.PROJECTED: projected.cpu().numpy(),
+    }
+    return features, [store.captions[row] for row in rows]
 
 
 def measure_stages(
@@ -29,9 +82,6 @@ def measure_stages(
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, GapMeasures]:
     """Measure generated, refined and projected image features against their captions.
-
-    Eq. 2 and 3 run with the profile's settings; Eq. 3 projects onto the whole corpus, the own caption
-    included, as in the paper.
 
     Args:
         components: of the profile.
@@ -49,33 +99,12 @@ def measure_stages(
     Raises:
         DataError: if the corpus has fewer than four captions.
     """
-    store = components.feature_store(corpus)
-    if len(store) < 4:
-        raise DataError(f"The corpus {corpus!r} has {len(store)} captions; the gap needs at least 4.")
-    rows = np.sort(np.random.default_rng(seed).permutation(len(store))[:sample])
-    images, texts = store.image_features[rows], store.text_features[rows]  # (n, D)
-    options = components.profile.refinement
-    refined = refine_features(
-        torch.from_numpy(images).to(components.device),
-        torch.from_numpy(texts).to(components.device),
-        temperature=options.temperature,
-        learning_rate=options.learning_rate,
-        steps=options.steps,
-        batch_size=options.batch_size,
-        seed=seed,
-        on_step=on_step,
-    ).features
-    projected = project_onto_support(
-        refined,
-        components.support_set(corpus),
-        temperature=components.profile.corpus(corpus).temperature,
-        top_k=1,
-    ).features
-    measures = {
-        "generated": measure(images, texts, seed=seed),
-        "refined": measure(refined.cpu().numpy(), texts, seed=seed),
-        "projected": measure(projected.cpu().numpy(), texts, seed=seed),
-    }
+    captions = len(components.feature_store(corpus))
+    if captions < 4:
+        raise DataError(f"The corpus {corpus!r} has {captions} captions; the gap needs at least 4.")
+    features, _ = stage_features(components, corpus, sample, seed=seed, on_step=on_step)
+    texts = features.pop(Kind.TEXT)
+    measures = {kind.value: measure(images, texts, seed=seed) for kind, images in features.items()}
     if test_set is not None:
         pictures = encode_for(components, test_set, cache=cache)
         references = [test_set.references[name][0] for name in test_set.names]

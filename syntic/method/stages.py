@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.tags import unique_tags
+from ..data.tags import MAX_TAGS, unique_tags
 from ..errors import Cancelled
 from ..models import CaptionTokenizer
 from ..types import (
@@ -36,7 +36,6 @@ from .refinement import refine_features
 from .variant import Variant
 
 TOP_CAPTIONS = 10
-MAX_TAGS = 8  # distinct labels attended to; training keeps as many
 REFINEMENT_REPORTS = 20
 NO_TAG = "(nothing)"
 END_MARK = "(end)"

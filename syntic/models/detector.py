@@ -10,7 +10,7 @@ from PIL import Image
 from ..errors import CheckpointError
 from ..profiles.profile import DetectorSettings
 from ..types import Detection
-from .folders import require_model
+from .folders import require_model, silence_loading_bars
 
 IMAGE_BATCH = 16
 
@@ -40,6 +40,7 @@ class Detector:
         from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
         require_model(settings.model, "config.json", "detector", "python -m syntic emoji pretrain detector")
+        silence_loading_bars()
         try:
             model = AutoModelForObjectDetection.from_pretrained(
                 settings.model, use_safetensors=True, trust_remote_code=False

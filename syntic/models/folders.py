@@ -25,3 +25,12 @@ def require_model(name: str, marker: str, what: str, command: str) -> None:
             f"There is no {what} at {folder}, which has no {marker}; for the emoji profile run `{command}`, "
             "for another correct its path in the profile."
         )
+
+
+def silence_loading_bars() -> None:
+    """Keep the libraries' bars for reading weight files out of the terminal: these files are small."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()

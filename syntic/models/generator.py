@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, ShapeError
 from ..profiles.profile import GeneratorSettings
-from .folders import require_model
+from .folders import require_model, silence_loading_bars
 
 OnStep = Callable[[int, int, Image.Image | None], None]
 
@@ -38,6 +38,9 @@ class Generator:
     def __init__(self, pipeline: Any, settings: GeneratorSettings, device: torch.device) -> None:
         self.pipeline = pipeline.to(device)
         self.pipeline.set_progress_bar_config(disable=True)
+        for part in ("unet", "vae"):  # a sixth faster on a CPU, more on a GPU's tensor cores
+            if hasattr(self.pipeline, part):
+                getattr(self.pipeline, part).to(memory_format=torch.channels_last)
         self.settings = settings
         self.device = device
 
@@ -53,6 +56,7 @@ class Generator:
         require_model(
             settings.model, "model_index.json", "generator", "python -m syntic emoji pretrain generator"
         )
+        silence_loading_bars()
         try:
             pipeline = DiffusionPipeline.from_pretrained(
                 settings.model,

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..data.atomic import write_atomically
 from ..data.features import FeatureStore
-from ..data.tags import TagTable
+from ..data.tags import MAX_TAGS, TagTable
 from ..errors import DataError
 from ..method import SupportSet, Variant, project_onto_support, refine_features
 from ..profiles.profile import RefinementSettings
@@ -106,7 +106,7 @@ def prepare(
     refinement: RefinementSettings,
     temperature: float,
     max_tokens: int,
-    max_tags: int = 8,
+    max_tags: int = MAX_TAGS,
     mask_own_caption: bool = False,
     seed: int = 0,
     cache: Path | None = None,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..data.tags import MAX_TAGS
 from ..errors import InputError
 from ..method.variant import Variant
 
@@ -34,7 +35,7 @@ class OptimizerSettings:
     epochs: int = 10
     steps: int | None = None
     batch_size: int = 128
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     warmup_steps: int = 1000
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
@@ -110,7 +111,7 @@ class RunSettings:
     mask_own_caption: bool = False
     refinement_steps: int | None = None
     temperature: float | None = None
-    max_tags: int = 8
+    max_tags: int = MAX_TAGS
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     out: Path | None = None

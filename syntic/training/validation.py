@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..data.tags import TextEncoder
+from ..data.tags import MAX_TAGS, TextEncoder
 from ..evaluation import metrics
 from ..evaluation.pictures import Pictures, TokenDecoder, caption_pictures
 from ..method import CaptionModel, SupportSet
@@ -33,7 +33,7 @@ class Validator:
     text_encoder: TextEncoder
     tokenizer: TokenDecoder
     temperature: float
-    max_tags: int = 8
+    max_tags: int = MAX_TAGS
     samples: int = 5
 
     def score(self, model: CaptionModel, support: SupportSet) -> tuple[float, list[tuple[str, str]]]:
