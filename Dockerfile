@@ -20,11 +20,14 @@ ENV PATH=/home/user/.local/bin:$PATH \
     GRADIO_SERVER_NAME=0.0.0.0 \
     GRADIO_SERVER_PORT=7860
 
-# PyTorch's CPU wheels first, several GB smaller than the CUDA build that requirements.txt would take.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PyTorch from the usual index brings several GB of CUDA. Name PyTorch's index of CPU wheels to do without:
+#   docker build --build-arg TORCH_INDEX=<its address> -t syntic .
+ARG TORCH_INDEX=""
 COPY --chown=user requirements.txt .
-RUN grep -E '^torch(vision)?==' requirements.txt > /tmp/torch.txt \
-    && pip install --user --no-cache-dir --index-url "$TORCH_INDEX" -r /tmp/torch.txt \
+RUN if [ -n "$TORCH_INDEX" ]; then \
+        grep -E '^torch(vision)?==' requirements.txt > /tmp/torch.txt \
+        && pip install --user --no-cache-dir --index-url "$TORCH_INDEX" -r /tmp/torch.txt; \
+    fi \
     && pip install --user --no-cache-dir -r requirements.txt
 
 COPY --chown=user . .

@@ -15,7 +15,7 @@ from .folders import require_model, silence_loading_bars
 
 OnStep = Callable[[int, int, Image.Image | None], None]
 
-PREVIEWS = 5
+PREVIEWS = 10
 SMALL_VAE_PARAMETERS = 20_000_000
 # Colours of Stable Diffusion 1's four latent channels: one linear map instead of its large decoder.
 # From the diffusers forum, "Decoding latents to RGB without upscaling".

@@ -1,0 +1,74 @@
+"""What ships of the emoji profile: complete, small enough for a Space, of one piece, and doing its work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from syntic import SynTIC, load_profile
+from syntic.data.coco import TestSet
+from syntic.data.images import load_image
+from syntic.emoji.captions import write_captions
+from syntic.emoji.scenes import sample_scene
+from syntic.method.components import Components
+from syntic.profiles import REPOSITORY
+from syntic.service import SynticService
+
+SHOWN = 0.6  # of the things named; a person counts about as many
+
+
+@pytest.fixture(scope="module")
+def components() -> Components:
+    return Components.load(load_profile("emoji"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def gallery(components) -> TestSet:
+    return TestSet.open(components.profile.example_images)
+
+
+def test_nothing_is_missing():
+    assert not SynticService(load_profile("emoji"), torch.device("cpu")).missing()
+
+
+def test_a_space_takes_every_file():
+    sizes = {
+        path: path.stat().st_size
+        for folder in ("checkpoints", "assets")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.is_file()
+    }
+    assert [path for path, size in sizes.items() if size > 10_000_000] == []
+    weights = [size for path, size in sizes.items() if path.is_relative_to(REPOSITORY / "checkpoints")]
+    assert sum(weights) < 100_000_000
+
+
+def test_the_features_were_made_by_the_shipped_clip(components):
+    store = components.feature_store("everyday")
+    assert len(store) >= 8000
+    rows = [0, 4000, len(store) - 1]
+    features = components.encoder.encode_texts([store.captions[row] for row in rows]).numpy()
+    np.testing.assert_allclose(features, store.text_features[rows], atol=2e-3)  # stored in half precision
+
+
+def test_generated_pictures_show_what_their_captions_name(components):
+    """On captions of scenes, held-out pairs among them, that were sampled for this test alone."""
+    random = np.random.default_rng(2024)
+    scenes = [sample_scene(random, split) for split in ("train", "test") for _ in range(12)]
+    captions = [write_captions(scene, random, 5)[0] for scene in scenes]  # the first says everything
+    pictures = components.generator.generate(captions, list(range(len(captions))))
+    found = [{detection.label for detection in each} for each in components.detector.detect(pictures)]
+    named = [{group.label for group in scene.groups} for scene in scenes]
+    shown = sum(len(labels & seen) for labels, seen in zip(named, found, strict=True))
+    assert shown / sum(map(len, named)) > SHOWN
+
+
+def test_captions_name_what_gallery_pictures_show(components, gallery):
+    syntic = SynTIC(components)
+    right = 0
+    for path, name in zip(gallery.images, gallery.names, strict=True):
+        caption = syntic(image=load_image(path)).caption.text
+        words = set(caption.split()) - {"a", "an", "the", "on", "in", "at", "and", "of", "with", "near", "to"}
+        right += len(words & set(" ".join(gallery.references[name]).split())) >= 2
+    assert right > 0.8 * len(gallery)
