@@ -22,7 +22,7 @@ VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 MODELS := tokenizer clip autoencoder generator detector
 PRETRAINING_PICTURES ?= 60000
 
-.PHONY: help app test check format scenes pretrain features decoders table4 rebuild clean distclean
+.PHONY: help app test check format scenes pretrain features decoders table4 screenshots rebuild clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -86,6 +86,10 @@ table4: .venv/installed ## evaluate them beside the paper's numbers and put the 
 	@sed -e '/^<!-- table4:begin/,/^<!-- table4:end/{//!d;}' -e '/^<!-- table4:begin/r build/table4.md' \
 		README.md > build/README.md && cp build/README.md README.md
 	@cat build/table4.md
+
+screenshots: .venv/installed-dev ## the README's picture of the app, which must be running on PORT
+	@scripts/system-packages browser
+	$(BIN)/python scripts/screenshots.py http://127.0.0.1:$(PORT) assets/screenshots
 
 rebuild: scenes pretrain features decoders table4 ## all five, in that order
 

@@ -5,7 +5,7 @@ ships small ones of the same kinds, which these modules train from nothing on on
 
     tokenizer    byte-pair encoding of the scenes' captions, shared by CLIP and the generator
     clip         an open_clip model of its own
-    autoencoder  128x128 pictures <-> 8x8 latents, the generator's `vae`
+    autoencoder  64x64 pictures <-> 8x8 latents, the generator's `vae`
     generator    a latent diffusion `StableDiffusionPipeline`
     detector     a DETR-family detector
 
