@@ -12,6 +12,7 @@ STEPS = {
     "sprites": ("emoji.cli", "fetch the pictures of the emoji from their packages", "sprites"),
     "scenes": ("emoji.cli", "draw the scenes and write their captions", "scenes --test 100"),
     "pretrain": ("emoji.pretraining.cli", "train one of the frozen models", "pretrain clip --minutes 60"),
+    "evaluate": ("emoji.frozen", "measure the frozen models on the test pictures", "evaluate --limit 50"),
     "export": ("evaluation.map_command", "compute the map that the app shows", "export"),
 }
 """Step -> (module below `syntic`, one line of help, an example)."""
@@ -21,7 +22,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     """Add the steps that build the emoji world."""
     describe(
         parser,
-        "Build the emoji world step by step: sprites, scenes, pretrain, export. What they make is\n"
+        "Build the emoji world step by step: sprites, scenes, pretrain, evaluate, export. What they make is\n"
         "shipped, so this is only needed to change it.",
         "python -m syntic emoji scenes --help",
     )
@@ -30,7 +31,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         command = steps.add_parser(step, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         describe(command, f"{summary[0].upper()}{summary[1:]}.", f"python -m syntic emoji {example}")
         command.add_argument("--profile", choices=("emoji",), default="emoji", help="always emoji")
-        command.set_defaults(uses_models=step == "export", verbose=True)
+        command.set_defaults(uses_models=step in ("evaluate", "export"), verbose=True)
         if step in words[1:]:
             work = import_module(f"syntic.{module}")
             getattr(work, f"add_{step}_arguments")(command)
