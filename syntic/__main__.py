@@ -22,6 +22,7 @@ STOPPED_STATUS = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 2 an error in one line, 130 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before a command imports torch, see runtime.py
     try:
         args = _build_parser(arguments).parse_args(arguments)
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
