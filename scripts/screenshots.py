@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 DONE = re.compile(r"· syntic · [\d.]+ m?s")
-SENTENCE = 0  # which of the profile's example sentences is walked through
+SENTENCE = 4  # which of the profile's example sentences is walked through
 VIEWS = {  # name -> width, height, theme, whether the whole page
     "walk-through": (1280, 1500, "light", False),
     "walk-through-dark": (1280, 1500, "dark", False),

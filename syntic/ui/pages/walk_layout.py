@@ -29,8 +29,8 @@ VARIANT_LABELS = {
 _LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
 _MAP_WORDS = (
     '<h3 class="s-title">Where the features lie</h3><p class="s-note">Each mark is a CLIP feature, laid out '
-    "in the plane by UMAP. Texts and pictures form separate regions, the modality gap; watch where each "
-    "stage moves the sample.</p>"
+    "in the plane by UMAP, which keeps neighbours together. Marks of one kind that keep to themselves show "
+    "the modality gap; watch where each stage moves the sample.</p>"
 )
 
 
