@@ -22,7 +22,7 @@ VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 MODELS := tokenizer clip autoencoder generator detector
 PRETRAINING_PICTURES ?= 60000
 
-.PHONY: help app test check format scenes pretrain features decoders table4 screenshots rebuild clean distclean
+.PHONY: help app test check format scenes pretrain frozen features decoders table4 screenshots rebuild clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -72,6 +72,9 @@ pretrain: .venv/installed ## emoji world: the frozen CLIP, detector and generato
 	test -f build/emoji/pretraining-tidy/scenes.jsonl || $(SYNTIC) emoji scenes --pretraining $(PRETRAINING_PICTURES) --tidy
 	for model in $(MODELS); do $(SYNTIC) emoji pretrain $$model || exit 1; done
 
+frozen: .venv/installed ## measure the frozen models on the test pictures
+	$(SYNTIC) emoji evaluate
+
 features: .venv/installed ## synthetic pictures of the corpus -> features, tags and the map
 	$(SYNTIC) synthesize everyday assets/emoji/features/everyday
 	$(SYNTIC) emoji export
@@ -91,7 +94,7 @@ screenshots: .venv/installed-dev ## the README's picture of the app, which must 
 	@scripts/system-packages browser
 	$(BIN)/python scripts/screenshots.py http://127.0.0.1:$(PORT) assets/screenshots
 
-rebuild: scenes pretrain features decoders table4 ## all five, in that order
+rebuild: scenes pretrain frozen features decoders table4 ## all six, in that order
 
 clean: ## remove caches
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build/lib *.egg-info
