@@ -31,6 +31,7 @@ class Scores:
     """Caption metrics x 100; None for what was not measured.
 
     Attributes:
+        cider_each: CIDEr of every picture, in the references' order; `cider` is their mean.
         spice: always None for now: SPICE needs models that have to be downloaded.
     """
 
@@ -39,6 +40,7 @@ class Scores:
     rouge_l: float
     cider: float
     spice: float | None = None
+    cider_each: tuple[float, ...] = ()
 
 
 def java_available() -> bool:
@@ -84,7 +86,7 @@ def _score(meteor: Any, truth: dict[str, list[str]], candidates: dict[str, list[
 
     bleu, _ = Bleu(4).compute_score(truth, candidates, verbose=0)
     rouge, _ = Rouge().compute_score(truth, candidates)
-    cider, _ = Cider().compute_score(truth, candidates)
+    cider, cider_each = Cider().compute_score(truth, candidates)
     try:
         meteor_score, _ = meteor.compute_score(truth, candidates)
     except (OSError, ValueError) as error:  # it ended, so there is nothing to read
@@ -96,6 +98,7 @@ def _score(meteor: Any, truth: dict[str, list[str]], candidates: dict[str, list[
         meteor=100 * float(meteor_score),
         rouge_l=100 * float(rouge),
         cider=100 * float(cider),
+        cider_each=tuple(100 * float(value) for value in cider_each),
     )
 
 

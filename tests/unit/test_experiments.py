@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from syntic.evaluation import (
     open_test_set,
     table4,
 )
-from syntic.evaluation.experiments import Table4, Table4Row
+from syntic.evaluation.experiments import Table4, Table4Row, bootstrap
 from syntic.evaluation.metrics import Scores
 from syntic.evaluation.published import FIGURE2, TABLE1, TABLE2, TABLE3, TABLE4
 from syntic.evaluation.scoring import Evaluation
@@ -39,7 +40,8 @@ def test_set(tiny_profile):
     return open_test_set(tiny_profile, "everyday")
 
 
-def make_table(ciders: list[float]) -> Table4:
+def make_table(ciders: list[float], noise: float = 0.0) -> Table4:
+    random = np.random.default_rng(0)
     rows = [
         Table4Row(
             evaluation=Evaluation(
@@ -47,7 +49,13 @@ def make_table(ciders: list[float]) -> Table4:
                 corpus="everyday",
                 test_set="everyday",
                 decoding="greedy",
-                scores=Scores(bleu4=10, meteor=20, rouge_l=30, cider=cider),
+                scores=Scores(
+                    bleu4=10,
+                    meteor=20,
+                    rouge_l=30,
+                    cider=cider,
+                    cider_each=tuple(random.normal(cider, noise, 200)),
+                ),
                 captions={"0000": "a dog"},
                 seconds=0.1,
             ),
@@ -174,6 +182,19 @@ def test_the_table_names_what_the_paper_orders_otherwise():
     text = table.to_markdown()
     assert "| baseline | 10.0 / 25.1 | 20.0 / 23.8 | 30.0 / 49.4 | 88.5 / 88.5 |" in text
     assert "1 of 28 pairs are ordered otherwise; the paper has syntic over fp+af" in text
+    assert table.clear_orders() == table.differing_orders()
+    assert "Beyond chance, by a paired bootstrap over the pictures: syntic over fp+af." in text
+    noisy = make_table(swapped, noise=50.0)
+    assert noisy.clear_orders() == []
+    assert noisy.to_markdown().endswith("over the pictures: none.")
+
+
+def test_the_bootstrap_interval_is_the_means():
+    values = np.random.default_rng(1).normal(5, 2, 400)
+    low, high = bootstrap(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.15)
+    assert bootstrap([]) == (0.0, 0.0)
 
 
 def test_the_papers_tables_keep_what_its_text_says():
