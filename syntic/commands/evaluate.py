@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from .options import (
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
                 "corpus": corpus,
                 "test_set": name,
                 "pictures": len(test_set),
-                "scores": asdict(scores),
+                "scores": scores.to_dict(),
                 "captions": str(out),
             }
         )

@@ -235,6 +235,4 @@ def table4(
 
 
 def _rounded(scores: Scores) -> dict[str, float | None]:
-    values = asdict(scores)
-    del values["cider_each"]  # a number per picture, which the captions give again
-    return {name: None if value is None else round(value, 2) for name, value in values.items()}
+    return {name: None if value is None else round(value, 2) for name, value in scores.to_dict().items()}

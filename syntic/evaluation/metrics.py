@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class Scores:
     cider: float
     spice: float | None = None
     cider_each: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the figures of the whole set, for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "cider_each"}
 
 
 def java_available() -> bool:
