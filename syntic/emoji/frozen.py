@@ -116,10 +116,10 @@ def measure_models(
     pictures = [load_image(path) for path in test_set.images]
     captions = [test_set.references[name][0] for name in test_set.names]
     truth = [test_set.boxes[name] for name in test_set.names]
-    features = _encode_images(encoder, pictures)  # (n, D)
+    features = encoder.encode_images(pictures).cpu().numpy()  # (n, D)
     text_features = encoder.encode_texts(captions).cpu().numpy()  # (n, D)
     measures = measure_clip(encoder, features, text_features, truth, detector.labels)
-    measures += measure_detector(_detect(sensitive, pictures), truth)
+    measures += measure_detector(sensitive.detect(pictures), truth)
     logger.info("generating %d pictures", len(captions))
     generated: list[Image.Image] = []
     for start in range(0, len(captions), BATCH):
@@ -133,10 +133,10 @@ def measure_models(
         keep_images.mkdir(parents=True, exist_ok=True)
         for name, picture in zip(test_set.names, generated, strict=True):
             picture.save(keep_images / f"{name}.png")
-    others = _encode_images(encoder, [load_image(path) for path in other.images])
-    fakes = _encode_images(encoder, generated)
+    others = encoder.encode_images([load_image(path) for path in other.images]).cpu().numpy()
+    fakes = encoder.encode_images(generated).cpu().numpy()
     return measures + [
-        *measure_generator(_detect(detector, generated), truth),
+        *measure_generator(detector.detect(generated), truth),
         Measure(
             model="generator",
             what="cosine to its caption, over that of the rendered picture",
@@ -281,13 +281,3 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     root = np.real(sqrtm(a @ b))
     return float(((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(a + b - 2 * root))
-
-
-def _encode_images(encoder: ClipEncoder, pictures: Sequence[Image.Image]) -> np.ndarray:
-    parts = [list(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
-    return np.concatenate([encoder.encode_images(part).cpu().numpy() for part in parts])
-
-
-def _detect(detector: Detector, pictures: Sequence[Image.Image]) -> list[list[Detection]]:
-    parts = [list(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
-    return [found for part in parts for found in detector.detect(part)]

@@ -5,8 +5,8 @@ could; with a little noise on the latents, so that it bears with what a generato
 encoder learns to read them off a picture beside it, now and then: text-to-image does not need it, but the
 format has one, and it should do what it says.
 
-At half the size of the world's pictures: what one core learns to draw well at 64 pixels in three quarters of
-an hour, it draws blurred at 128. The profile enlarges what the generator makes.
+At half the size of the world's pictures: a decoder for 128 pixels learns far more slowly on a CPU, and what
+it draws stays blurred. The profile enlarges what the generator makes.
 """
 
 from __future__ import annotations
