@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .catalogue import THINGS
-from .cells import Rectangle, describe_cells
+from .cells import GRID, Rectangle, describe_cells
 from .scenes import Group, Scene
 from .settings import Backdrop, paint_backdrop
 from .sprites import SpriteSet
@@ -23,7 +23,6 @@ from .sprites import SpriteSet
 SIZE_PX = 128
 BACKDROPS_PER_PLACE = 12  # paintings per setting and time; scenes share them
 TIDY_BACKDROPS_PER_PLACE = 2
-TIDY_STEP = 1 / 16  # tidy scenes place and size things on this grid
 MIN_VISIBLE = 0.35  # a thing hidden more than this is not boxed
 
 
@@ -70,9 +69,10 @@ class Renderer:
     Args:
         style: of the sprites.
         size_px: side of the pictures.
-        tidy: put things where they go on average, on a grid, all looking the same way, before one of
-            two paintings per place. The generator learns from tidy pictures first: where
-            a sprite may be anywhere, at any size, it has thousands of patterns for each; here a few.
+        tidy: put things where they go on average, all looking the same way, before one of two paintings
+            per place, and each flush with the cells that the generator thinks in. The generator learns
+            from tidy pictures: of a sprite that may be anywhere, at any size, a cell has thousands of
+            things to show; here as many as the sprite has cells.
     """
 
     def __init__(self, style: str = "fluent", size_px: int = SIZE_PX, *, tidy: bool = False) -> None:
@@ -85,10 +85,7 @@ class Renderer:
         rng = np.random.default_rng(scene.seed)
         paintings = TIDY_BACKDROPS_PER_PLACE if self.tidy else BACKDROPS_PER_PLACE
         backdrop = _backdrop(scene.setting, scene.time, int(rng.integers(paintings)), self.size_px)
-        if self.tidy:
-            placements = [_snap(place) for place in self._lay_out(scene, backdrop, _Calm(rng.bit_generator))]
-        else:
-            placements = self._lay_out(scene, backdrop, rng)
+        placements = self._lay_out(scene, backdrop, _Calm(rng.bit_generator) if self.tidy else rng)
         placements.sort(key=lambda place: place.depth)
         image = backdrop.image.copy()
         size = self.size_px
@@ -199,7 +196,7 @@ class Renderer:
                     shadow=shadow,
                 )
             )
-        return placements
+        return self._align(placements, group.sprite) if self.tidy else placements
 
     def _stacked(
         self, relation: str, first: Group, second: Group, backdrop: Backdrop, rng: np.random.Generator
@@ -216,8 +213,8 @@ class Renderer:
                 depth=below.depth - 0.1,
                 shadow=False,
             )
-            bottom = below.bottom - below.height * 0.42
-            return [below, replace(cover, bottom=max(bottom, 0.56))]
+            cover = replace(cover, bottom=max(below.bottom - below.height * 0.42, 0.56))
+            return [below, *(self._align([cover], second.sprite) if self.tidy else [cover])]
         base = self._row(1, second, x, 0.7, 0.7, backdrop, rng, 1.12)[0]
         carries = THINGS[second.label].carries or 0.9
         height = min(first.size * 0.9, base.height * 0.85, 0.36)
@@ -233,7 +230,33 @@ class Renderer:
             mirrored=bool(rng.random() < 0.5),
             shadow=False,
         )
-        return [base, sitting]
+        return [base, *(self._align([sitting], first.sprite) if self.tidy else [sitting])]
+
+    def _align(self, row: list[Placement], sprite: str) -> list[Placement]:
+        """Make things of one sprite whole cells high and flush with cells, apart by whole cells.
+
+        What stands on a table or on something else may lie half a cell lower: those are not moved.
+        """
+        high = max(2, round(row[0].height * GRID))  # cells
+        wide = high * self.sprites.aspect(sprite)
+        gaps = max(len(row) - 1, 1)
+        apart = max(1, round((row[-1].x - row[0].x) * GRID / gaps))
+        span = wide + apart * (len(row) - 1)
+        start = round((row[0].x + row[-1].x) / 2 * GRID - span / 2)
+        start = max(0, min(start, int(GRID - span)))
+        aligned = []
+        for number, place in enumerate(row):
+            step = 1 if place.shadow else 0.5
+            aligned.append(
+                replace(
+                    place,
+                    x=(start + apart * number + wide / 2) / GRID,
+                    bottom=min(round(place.bottom * GRID / step) * step, GRID - step) / GRID,
+                    height=high / GRID,
+                    mirrored=False,
+                )
+            )
+        return aligned
 
 
 class _Calm(np.random.Generator):
@@ -241,19 +264,6 @@ class _Calm(np.random.Generator):
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: None = None) -> float:  # type: ignore[override]
         return (low + high) / 2
-
-
-def _snap(place: Placement) -> Placement:
-    def on_grid(value: float) -> float:
-        return round(value / TIDY_STEP) * TIDY_STEP
-
-    return replace(
-        place,
-        x=on_grid(place.x),
-        bottom=min(on_grid(place.bottom), 1 - TIDY_STEP),
-        height=max(on_grid(place.height), 2 * TIDY_STEP),
-        mirrored=False,
-    )
 
 
 def _afloat(backdrop: Backdrop, height: float, depth: float) -> float:
