@@ -1,0 +1,322 @@
+"""The compared systems on the tiny profile: what makes each what it is, and what it can be handed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY_CAPTIONS
+from torch.nn import functional as F
+
+from syntic import SynTIC
+from syntic.__main__ import main
+from syntic.baselines import (
+    RECIPES,
+    SYSTEMS,
+    SystemRequest,
+    TextOnly,
+    build_system,
+    capdec,
+    clipre,
+    close,
+    decap,
+)
+from syntic.data import FeatureStore
+from syntic.errors import CheckpointError, DataError, InputError
+from syntic.evaluation import (
+    Pictures,
+    caption_encoded,
+    encode_for,
+    metrics,
+    open_test_set,
+)
+from syntic.method import VARIANTS, load_checkpoint, project_onto_support
+from syntic.method.components import Components
+from syntic.profiles import Profile
+from syntic.training import OptimizerSettings, RunSettings, TrainingFinished, make_validator, train
+from syntic.training.preparation import TextModel
+from syntic.training.texts import prepare_texts
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def profile(tiny_profile: Profile, tmp_path_factory) -> Profile:
+    """The tiny profile with two corpora of the same features and a folder of decoders of its own."""
+    folder = tmp_path_factory.mktemp("decoders")
+    corpus = dataclasses.replace(tiny_profile.corpus("everyday"), decoders=folder)
+    return dataclasses.replace(tiny_profile, corpora={"everyday": corpus, "people": corpus})
+
+
+@pytest.fixture(scope="module")
+def components(profile: Profile) -> Components:
+    """With one short training of each decoder that systems need."""
+    components = Components(profile, CPU)
+    for name in RECIPES:
+        run_training(name, components, profile.corpus("everyday").decoders / name)
+    return components
+
+
+@pytest.fixture(scope="module")
+def pictures(components: Components) -> Pictures:
+    return encode_for(components, open_test_set(components.profile, "everyday"))
+
+
+def run_settings(name: str, out: Path, steps: int = 3) -> RunSettings:
+    return RunSettings(
+        profile="tiny",
+        system=name,
+        optimizer=OptimizerSettings(steps=steps, batch_size=27, learning_rate=5e-3),
+        out=out,
+        work=out.parent / "runs",
+    )
+
+
+def run_training(name: str, components: Components, out: Path, **options) -> list:
+    return list(
+        train(
+            run_settings(name, out, options.pop("steps", 3)),
+            profile=components.profile,
+            store=components.feature_store("everyday"),
+            text_model=components.encoder,
+            **options,
+        )
+    )
+
+
+def build(name: str, components: Components, **options):
+    return build_system(name, SystemRequest(components=components, corpus="everyday", **options))
+
+
+def target_of(name: str) -> dict[str, str]:
+    return {"target": "people"} if name == decap.TARGET_NAME else {}
+
+
+# The protocol
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_captions_pictures_in_their_order(name, components, pictures):
+    captioner = build(name, components, **target_of(name))
+    assert captioner.name == name
+    assert captioner.trains_on is TextOnly
+    together = captioner.caption(pictures)
+    assert len(together) == len(pictures)
+    for row in (0, len(pictures) - 1):
+        one = Pictures(
+            names=pictures.names[row : row + 1],
+            features=pictures.features[row : row + 1],
+            tags=pictures.tags[row : row + 1],
+        )
+        assert captioner.caption(one)[0].text == together[row].text
+    none = Pictures(names=[], features=pictures.features[:0], tags=[])
+    assert captioner.caption(none) == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_the_variants_fit_the_protocol_and_caption_as_they_do(variant, tiny_syntic, tiny_profile):
+    components = tiny_syntic.components
+    pictures = encode_for(components, open_test_set(tiny_profile, "everyday"))
+    captioner = build(variant.name, components)
+    assert captioner.trains_on is FeatureStore
+    captions = captioner.caption(pictures)
+    assert [c.text for c in captions] == caption_encoded(
+        components, pictures, corpus="everyday", variant=variant
+    )
+    assert all(bool(c.support) == variant.project for c in captions)
+    if variant.project:
+        pipeline = SynTIC(components, variant=variant, corpus="everyday")
+        trace = pipeline(image=open_test_set(tiny_profile, "everyday").images[0])
+        assert [token.text for token in trace.caption.tokens] == [t.text for t in captions[0].trace.tokens]
+        assert [s.caption for s in captions[0].support] == trace.projection.top_captions[:5]
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(components):
+    with pytest.raises(InputError, match=r"no system 'blip'; choose one of clipre.*syntic"):
+        build("blip", components)
+    with pytest.raises(InputError, match="no system 'clipre' to train; choose one of decap, capdec"):
+        RunSettings(system="clipre")
+
+
+def test_a_decoder_that_is_not_trained_is_named(tiny_syntic):
+    with pytest.raises(CheckpointError, match="decap.json; train this decoder"):
+        build("decap", tiny_syntic.components)
+
+
+# What text-only systems may learn from
+
+
+def test_text_only_systems_cannot_be_handed_a_picture(components):
+    """Neither type that reaches a text-only system has a place for a picture, real or generated."""
+    hints = typing.get_type_hints(prepare_texts)
+    assert hints["texts"] is TextOnly
+    assert hints["text_model"] is TextModel
+    assert typing.get_type_hints(clipre.ClipRetrieval.__init__)["texts"] is TextOnly
+    assert {f.name for f in dataclasses.fields(TextOnly)} == {"captions", "features"}
+    store = components.feature_store("everyday")
+    texts = TextOnly.of_store(store)
+    assert texts.captions == store.captions
+    assert not torch.equal(texts.features, torch.from_numpy(store.image_features))
+    again = TextOnly.encode(store.captions[:3], components.encoder)
+    torch.testing.assert_close(again.features, texts.features[:3], atol=1e-3, rtol=0)  # stored as half
+    with pytest.raises(DataError, match="one feature for each caption"):
+        TextOnly(["a dog"], torch.zeros(2, 4))
+
+
+def test_generated_pictures_change_nothing_in_a_text_only_decoder(components, tmp_path):
+    store = components.feature_store("everyday")
+    run_training("capdec", components, tmp_path / "with")
+    kept = store.image_features
+    store.__dict__["image_features"] = None
+    try:
+        run_training("capdec", components, tmp_path / "without")
+    finally:
+        store.__dict__["image_features"] = kept
+    weights = [load_checkpoint(tmp_path / name, "tiny")[0].state_dict() for name in ("with", "without")]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+# CLIPRe
+
+
+def test_clipre_takes_the_caption_with_the_highest_cosine(components, pictures):
+    store = components.feature_store("everyday")
+    cosines = pictures.features @ torch.from_numpy(store.text_features).T
+    captions = build("clipre", components).caption(pictures)
+    best = cosines.max(dim=1)
+    assert [c.text for c in captions] == [store.captions[i] for i in best.indices]
+    assert [c.similarity for c in captions] == pytest.approx(best.values.tolist(), abs=1e-5)
+    first = captions[0].support
+    assert [s.weight for s in first] == [1, 0, 0, 0, 0]
+    assert [s.similarity for s in first] == pytest.approx(cosines[0].topk(5).values.tolist(), abs=1e-5)
+
+
+# DeCap, CapDec, CLOSE
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_trained_on_texts_says_so(name, components):
+    _, sidecar = load_checkpoint(components.profile.corpus("everyday").decoders / name, "tiny")
+    assert sidecar["settings"]["system"] == name
+    assert "variant" not in sidecar["settings"]
+    assert "refinement" not in sidecar
+    assert sidecar["variant"] == RECIPES[name].variant.name
+
+
+@pytest.mark.parametrize("name", ["decap", "capdec", "close"])
+def test_training_on_texts_learns_the_corpus_and_validates(name, components, tmp_path):
+    out = tmp_path / name
+    validator = make_validator(
+        run_settings(name, out), components.profile, components.encoder, detector=components.detector
+    )
+    steps = 120
+    events = run_training(name, components, out, validator=validator, steps=steps)
+    assert isinstance(events[-1], TrainingFinished)
+    assert [step for step, _ in events[-1].curve] == [steps]
+    losses = [loss for _, loss in json.loads(out.with_suffix(".json").read_text())["losses"]]
+    assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
+
+
+def test_a_run_of_a_system_goes_on_where_it_was_stopped(components, tmp_path):
+    whole = run_training("capdec", components, tmp_path / "whole", steps=6)
+    out = tmp_path / "stopped"
+    while True:
+        events = run_training("capdec", components, out, steps=6, should_stop=lambda: True)
+        if isinstance(events[-1], TrainingFinished):
+            break
+    sidecars = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "stopped")]
+    assert sidecars[0]["losses"] == sidecars[1]["losses"]
+    assert isinstance(whole[-1], TrainingFinished)
+
+
+def test_decap_trains_on_the_text_feature_and_projects_the_picture(components, pictures):
+    data = prepare_texts(
+        TextOnly.of_store(components.feature_store("everyday")),
+        decap.RECIPE,
+        components.encoder,
+        max_tokens=12,
+    )
+    rows = torch.tensor([3, 5])
+    features, _, tags, mask, _ = data.batch(rows)
+    assert torch.equal(features, data.features[rows])
+    assert tags is mask is None
+    captioner = build("decap", components)
+    projected = project_onto_support(
+        pictures.features, components.support_set("everyday"), temperature=0.01
+    ).features
+    expected = components.decoder("everyday", "decap").decode(projected)
+    tokenizer = components.encoder.tokenizer
+    captions = captioner.caption(pictures)
+    assert [c.text for c in captions] == [tokenizer.decode(d.tokens) for d in expected]
+    assert sum(s.weight for s in captions[0].support) <= 1 + 1e-5
+    assert captioner.decoding == "greedy"
+
+
+def test_decap_tt_projects_onto_another_domain(components):
+    captioner = build("decap-tt", components, target="people")
+    assert captioner.support is components.support_set("people")
+    assert captioner.model is components.decoder("everyday", "decap")
+    for target in (None, "everyday"):
+        with pytest.raises(InputError, match="another corpus than 'everyday'.*one of: people"):
+            build("decap-tt", components, target=target)
+
+
+@pytest.mark.parametrize(("recipe", "std"), [(capdec.RECIPE, 0.016**0.5), (close.RECIPE, 0.12)])
+def test_noise_has_the_papers_size_and_is_new_in_every_step(recipe, std):
+    width = 512
+    texts = F.normalize(torch.randn(2000, width), dim=1)
+    noisy = recipe.training_features(texts)
+    torch.testing.assert_close(noisy.norm(dim=1), torch.ones(2000))
+    # |t + n|^2 is about 1 + D std^2, so the cosine to the text is about its inverse root.
+    assert (noisy * texts).sum(dim=1).mean().item() == pytest.approx((1 + width * std**2) ** -0.5, abs=0.01)
+    assert not torch.equal(noisy, recipe.training_features(texts))
+
+
+def test_noise_of_no_size_leaves_the_direction(components):
+    texts = torch.randn(4, 8)
+    torch.testing.assert_close(capdec.add_noise(texts, 0.0), F.normalize(texts, dim=1))
+    with pytest.raises(InputError, match=r"must be 0 or more but is -0\.1"):
+        capdec.add_noise(texts, -0.1)
+
+
+@pytest.mark.parametrize("name", ["capdec", "close"])
+def test_noisy_decoders_read_the_picture_as_it_is(name, components, pictures):
+    captioner = build(name, components)
+    assert captioner.decoding == "beam"
+    expected = components.decoder("everyday", name).decode(pictures.features, decoding="beam", beam_size=5)
+    captions = captioner.caption(pictures)
+    tokenizer = components.encoder.tokenizer
+    assert [c.text for c in captions] == [tokenizer.decode(d.tokens) for d in expected]
+    assert len(captions[0].trace.beams) == 5
+    assert captions[0].support == []
+    assert build(name, components, decoding="greedy").decoding == "greedy"
+
+
+# The command line
+
+
+def test_train_takes_a_system(tiny_profile_path, capsys, tmp_path):
+    command = ["train", "--profile", str(tiny_profile_path), "--out", str(tmp_path / "decap"), "--json"]
+    command += ["--work", str(tmp_path / "runs"), "--set", "optimizer.steps=2", "--system"]
+    assert main([*command, "decap"]) == 0
+    assert json.loads(capsys.readouterr().out)["checkpoint"] == str(tmp_path / "decap")
+    assert json.loads((tmp_path / "decap.json").read_text())["settings"]["system"] == "decap"
+    assert main([*command, "clip"]) == 2
+    assert "no system 'clip' to train" in capsys.readouterr().err
+
+
+@pytest.mark.java
+@pytest.mark.skipif(not metrics.java_available(), reason="there is no Java")
+def test_evaluate_takes_a_system(tiny_profile_path, capsys, tmp_path):
+    out = tmp_path / "captions.json"
+    command = ["evaluate", "--profile", str(tiny_profile_path), "--out", str(out), "--json", "--system"]
+    assert main([*command, "clipre"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["system"], report["pictures"]) == ("clipre", 4)
+    assert set(json.loads(out.read_text()).values()) <= set(TINY_CAPTIONS)
+    assert main([*command, "decap-tt"]) == 2
+    assert "name it as the target" in capsys.readouterr().err
