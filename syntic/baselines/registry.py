@@ -9,12 +9,12 @@ from ..data.features import FeatureStore
 from ..errors import InputError
 from ..method import VARIANTS, Variant
 from ..method.components import Components
-from . import capdec, clipre, close, decap
+from . import capdec, clipre, close, decap, language_model, magic
 from .decoding import DecoderCaptioner
 from .protocol import Captioner, TextOnly, TextRecipe
 
 RECIPES: dict[str, TextRecipe] = {
-    recipe.name: recipe for recipe in (decap.RECIPE, capdec.RECIPE, close.RECIPE)
+    recipe.name: recipe for recipe in (decap.RECIPE, capdec.RECIPE, close.RECIPE, language_model.RECIPE)
 }
 """What can be trained on texts alone, by name."""
 
@@ -124,11 +124,25 @@ def _noisy(recipe: TextRecipe) -> Callable[[SystemRequest], Captioner]:
     return build
 
 
+def _language_model(request: SystemRequest) -> language_model.LanguageModel:
+    components = request.components
+    model = components.decoder(request.corpus, language_model.RECIPE.name)
+    return language_model.LanguageModel(model, components.encoder.tokenizer)
+
+
+def _magic(request: SystemRequest) -> Captioner:
+    encoder = request.components.encoder
+    return magic.MagicCaptioner(
+        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
+    )
+
+
 SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
     clipre.NAME: _clipre,
     decap.NAME: _decap,
     decap.TARGET_NAME: _decap_tt,
     capdec.NAME: _noisy(capdec.RECIPE),
     close.NAME: _noisy(close.RECIPE),
+    magic.NAME: _magic,
 }
 """The compared systems by name; each entry builds one. SynTIC's variants are not listed."""

@@ -33,7 +33,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--system",
         metavar="S",
-        help="a compared system to train instead, on the texts alone: decap, capdec or close",
+        help="a compared system to train instead, on the texts alone: decap, capdec, close, or "
+        "language-model, which magic needs",
     )
     parser.add_argument("--seed", type=int, help="of everything drawn by chance")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from syntic.baselines import (
     clipre,
     close,
     decap,
+    language_model,
+    magic,
 )
 from syntic.data import FeatureStore
 from syntic.errors import CheckpointError, DataError, InputError
@@ -294,6 +297,92 @@ def test_noisy_decoders_read_the_picture_as_it_is(name, components, pictures):
     assert len(captions[0].trace.beams) == 5
     assert captions[0].support == []
     assert build(name, components, decoding="greedy").decoding == "greedy"
+
+
+# The language model and MAGIC
+
+
+def test_the_language_model_has_nothing_to_look_at(components, tmp_path):
+    data = prepare_texts(
+        TextOnly.of_store(components.feature_store("everyday")),
+        language_model.RECIPE,
+        components.encoder,
+        max_tokens=12,
+    )
+    features, *_ = data.batch(torch.tensor([0, 4]))
+    assert torch.equal(features, torch.zeros_like(features))
+    settings = run_settings("language-model", tmp_path / "lm")
+    assert make_validator(settings, components.profile, components.encoder) is None
+
+
+def test_the_language_model_steps_as_it_was_trained(components):
+    model = components.decoder("everyday", "language-model")
+    lm = language_model.LanguageModel(model, components.encoder.tokenizer)
+    tokens = torch.tensor([[3, 5, 2], [4, 4, 6]])
+    starts = torch.full((2, 1), model.config.start_id)
+    expected = model.decoder(torch.zeros(2, 1, model.config.feature_width), torch.cat([starts, tokens], 1))
+    hidden, cache = lm.start(2)
+    steps = [lm.log_probabilities(hidden)]
+    for position in range(3):
+        steps.append(lm.log_probabilities(lm.step(tokens[:, position], cache)))
+    torch.testing.assert_close(torch.stack(steps, dim=1), expected.log_softmax(-1), atol=1e-5, rtol=1e-4)
+
+
+def test_magic_ranks_by_its_equation():
+    probabilities = torch.tensor([[0.5, 0.3]])
+    context = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    following = torch.tensor([[[3.0, 0.0], [1.0, 1.0]]])  # cosines to the context 1 and 0, .707 and .707
+    similarities = torch.tensor([[0.2, 0.3]])
+    scores = magic.magic_scores(
+        probabilities, context, following, similarities, alpha=0.1, beta=2.0, logit_scale=10.0
+    )
+    share = 1 / (1 + math.e)
+    expected = [0.9 * 0.5 - 0.1 * 1 + 2 * share, 0.9 * 0.3 - 0.1 * 0.5**0.5 + 2 * (1 - share)]
+    assert scores[0].tolist() == pytest.approx(expected)
+
+
+def magic_with(components: Components, **settings: float) -> magic.MagicCaptioner:
+    captioner = build("magic", components)
+    return magic.MagicCaptioner(
+        captioner.language_model,
+        captioner.text_encoder,
+        logit_scale=captioner.logit_scale,
+        settings=magic.MagicSettings(**settings),
+    )
+
+
+def test_magic_without_its_terms_is_the_greedy_language_model(components, pictures):
+    model = components.decoder("everyday", "language-model")
+    greedy = model.decode(torch.zeros_like(pictures.features))
+    captions = magic_with(components, alpha=0, beta=0).caption(pictures)
+    texts = [components.encoder.tokenizer.decode(d.tokens) for d in greedy]
+    assert [c.text for c in captions] == texts
+    assert [t.probability for t in captions[0].trace.tokens] == pytest.approx(
+        greedy[0].probabilities, abs=1e-5
+    )
+
+
+def test_magic_follows_the_picture(components, pictures):
+    """With CLIP alone the caption fits its picture better than the language model's own."""
+    alone = magic_with(components, alpha=0, beta=0).caption(pictures)
+    guided = magic_with(components, alpha=0, beta=1e6).caption(pictures)
+    assert all(g.similarity > a.similarity for g, a in zip(guided, alone, strict=True))
+    features = components.encoder.encode_texts([c.text for c in guided])
+    cosines = (features * pictures.features).sum(dim=1)
+    assert [c.similarity for c in guided] == pytest.approx(cosines.tolist(), abs=1e-5)
+
+
+def test_magic_has_the_papers_settings_and_refuses_others_that_cannot_work():
+    assert dataclasses.asdict(magic.MagicSettings()) == {
+        "candidates": 45,
+        "alpha": 0.1,
+        "beta": 2.0,
+        "max_tokens": 16,
+    }
+    with pytest.raises(InputError, match=r"`alpha` must lie in 0\.\.1"):
+        magic.MagicSettings(alpha=1.5)
+    with pytest.raises(InputError, match="at least 1 but are 0 and 16"):
+        magic.MagicSettings(candidates=0)
 
 
 # The command line
