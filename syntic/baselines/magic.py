@@ -133,7 +133,7 @@ class MagicCaptioner:
 
     @torch.no_grad()
     def caption(self, pictures: EncodedPictures) -> list[Captioned]:
-        """Caption B pictures; the evidence is the tokens with the language model's view, and CLIP's cosine."""
+        """Caption B pictures; evidence: the tokens as the language model saw them, CLIP's cosine."""
         captions: list[Captioned] = []
         for start in range(0, len(pictures.features), BATCH):
             images = pictures.features[start : start + BATCH].to(self.language_model.device)

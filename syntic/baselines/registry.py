@@ -9,7 +9,7 @@ from ..data.features import FeatureStore
 from ..errors import InputError
 from ..method import VARIANTS, Variant
 from ..method.components import Components
-from . import capdec, clipre, close, decap, language_model, magic
+from . import capdec, clipre, close, decap, language_model, magic, zerocap
 from .decoding import DecoderCaptioner
 from .protocol import Captioner, TextOnly, TextRecipe
 
@@ -137,6 +137,13 @@ def _magic(request: SystemRequest) -> Captioner:
     )
 
 
+def _zerocap(request: SystemRequest) -> Captioner:
+    encoder = request.components.encoder
+    return zerocap.ZeroCapCaptioner(
+        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
+    )
+
+
 SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
     clipre.NAME: _clipre,
     decap.NAME: _decap,
@@ -144,5 +151,6 @@ SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
     capdec.NAME: _noisy(capdec.RECIPE),
     close.NAME: _noisy(close.RECIPE),
     magic.NAME: _magic,
+    zerocap.NAME: _zerocap,
 }
 """The compared systems by name; each entry builds one. SynTIC's variants are not listed."""

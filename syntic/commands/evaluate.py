@@ -33,7 +33,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         default="syntic",
         metavar="S",
         help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default); or a compared "
-        "system: clipre, decap, decap-tt, capdec, close or magic",
+        "system: clipre, decap, decap-tt, capdec, close, magic or zerocap",
     )
     parser.add_argument(
         "--target", metavar="NAME", help="decap-tt: the corpus to project onto (default: the test set's)"

@@ -34,7 +34,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "--system",
         metavar="S",
         help="a compared system to train instead, on the texts alone: decap, capdec, close, or "
-        "language-model, which magic needs",
+        "language-model, which magic and zerocap need",
     )
     parser.add_argument("--seed", type=int, help="of everything drawn by chance")
     parser.add_argument(

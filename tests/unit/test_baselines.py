@@ -27,6 +27,7 @@ from syntic.baselines import (
     decap,
     language_model,
     magic,
+    zerocap,
 )
 from syntic.data import FeatureStore
 from syntic.errors import CheckpointError, DataError, InputError
@@ -383,6 +384,122 @@ def test_magic_has_the_papers_settings_and_refuses_others_that_cannot_work():
         magic.MagicSettings(alpha=1.5)
     with pytest.raises(InputError, match="at least 1 but are 0 and 16"):
         magic.MagicSettings(candidates=0)
+
+
+# ZeroCap
+
+
+def zerocap_with(components: Components, **settings: float) -> zerocap.ZeroCapCaptioner:
+    captioner = build("zerocap", components)
+    return zerocap.ZeroCapCaptioner(
+        captioner.language_model,
+        captioner.text_encoder,
+        logit_scale=captioner.logit_scale,
+        settings=zerocap.ZeroCapSettings(**settings),
+    )
+
+
+def first_step(captioner: zerocap.ZeroCapCaptioner, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The arguments of `guided` before the first word, and the guide."""
+    lm = captioner.language_model
+    with torch.no_grad():
+        hidden, cache = lm.start(1)
+        before = lm.log_probabilities(hidden)
+    past = cache.values[..., : cache.length - 1, :]
+    last = torch.tensor([lm.config.start_id])
+    return past, last, before, [()], zerocap._Guide(image, captioner.text_encoder)
+
+
+def test_a_cache_that_is_not_moved_predicts_what_the_language_model_does(components, pictures):
+    captioner = zerocap_with(components, iterations=0)
+    arguments = first_step(captioner, pictures.features[0])
+    torch.testing.assert_close(captioner.guided(*arguments), arguments[2], atol=1e-5, rtol=1e-5)
+
+
+def test_zerocap_without_steps_is_the_language_models_beam_search(components, pictures):
+    """But for the choice among its beams, which is CLIP's."""
+    model, tokenizer = components.decoder("everyday", "language-model"), components.encoder.tokenizer
+    (beams,) = [d.beams for d in model.decode(torch.zeros(1, 32), decoding="beam", beam_size=5)]
+    captions = zerocap_with(components, iterations=0).caption(pictures)
+    for captioned, image in zip(captions, pictures.features, strict=True):
+        expected = {tokenizer.decode(tokens): score for tokens, score in beams}
+        assert dict(captioned.trace.beams) == pytest.approx(expected, abs=1e-4)
+        texts = [text for text, _ in captioned.trace.beams]
+        cosines = components.encoder.encode_texts(texts) @ image
+        assert captioned.text == texts[0]
+        assert captioned.similarity == pytest.approx(float(cosines.max()), abs=1e-5)
+
+
+def test_the_steps_move_the_next_word_towards_the_picture(components, pictures):
+    """The loss of the equation falls, the weights stay, and fluency holds the distribution back."""
+    captioner = zerocap_with(components)
+    arguments = first_step(captioner, pictures.features[0])
+    before, guide = arguments[2], arguments[4]
+    weights = {name: value.clone() for name, value in captioner.language_model.decoder.state_dict().items()}
+    moved = captioner.guided(*arguments)
+    target = captioner._target(before, [()], guide)
+    torch.testing.assert_close(target.sum(), torch.tensor(1.0))
+    assert -(target * moved).sum() < -(target * before).sum() - 0.01
+    after = captioner.language_model.decoder.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in weights.items())
+    assert all(p.grad is None for p in captioner.language_model.decoder.parameters())
+
+    def divergence(log_p: torch.Tensor) -> float:
+        return float((log_p.exp() * (log_p - before)).sum())
+
+    held = zerocap_with(components, fluency=100.0).guided(*arguments)
+    assert divergence(held) < divergence(moved)
+
+
+def test_the_gradient_is_scaled_by_its_norm(components, pictures):
+    """One step with g = 1 has length s in each layer's keys and values; checked on a copy of the loop."""
+    captioner = zerocap_with(components, iterations=1, norm_power=1.0, step_size=0.3, fusion=1.0)
+    past, last, before, tokens, guide = first_step(captioner, pictures.features[0])
+    lm = captioner.language_model
+    caches = [past.clone()[layer, part].requires_grad_() for layer in range(2) for part in range(2)]
+    stacked = torch.stack(caches).unflatten(0, (2, 2))
+    log_p = lm.log_probabilities(lm.step(last, zerocap.FixedCache(stacked)))
+    target = captioner._target(log_p.detach(), tokens, guide)
+    kl = F.kl_div(before, log_p, log_target=True, reduction="sum")
+    (-(target * log_p).sum() + 0.2 * kl).backward()
+    moved = torch.stack([c.detach() - 0.3 * c.grad / c.grad.norm() for c in caches]).unflatten(0, (2, 2))
+    with torch.no_grad():
+        expected = lm.log_probabilities(lm.step(last, zerocap.FixedCache(moved)))
+    torch.testing.assert_close(captioner.guided(past, last, before, tokens, guide), expected)
+
+
+def test_zerocap_encodes_each_text_once(components, pictures):
+    captioner, encoded = zerocap_with(components, max_tokens=3), []
+
+    class Counting:
+        width = components.encoder.width
+
+        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+            encoded.extend(texts)
+            return components.encoder.encode_texts(texts)
+
+    captioner.text_encoder = Counting()
+    assert captioner.caption(pictures)[0].text  # one guide for each of the four pictures
+    assert max(encoded.count(text) for text in set(encoded)) <= len(pictures)
+
+
+def test_zerocap_has_the_papers_settings_and_scales_its_candidates():
+    settings = zerocap.ZeroCapSettings()
+    assert dataclasses.asdict(settings) == {
+        "iterations": 5,
+        "candidates": 512,
+        "fluency": 0.2,
+        "step_size": 0.3,
+        "norm_power": 0.9,
+        "fusion": 0.99,
+        "beam_size": 5,
+        "max_tokens": 15,
+    }
+    assert [settings.candidates_of(size) for size in (49_408, 2000, 400, 30)] == [512, 200, 64, 30]
+    with pytest.raises(InputError, match="`beam_size` must be at least 1 but is 0"):
+        zerocap.ZeroCapSettings(beam_size=0)
+    with pytest.raises(InputError, match=r"`fusion` lie in 0\.\.1"):
+        zerocap.ZeroCapSettings(fusion=2)
 
 
 # The command line
