@@ -12,7 +12,6 @@ from .options import (
     add_captioning,
     add_json,
     add_profile,
-    add_variant,
     corpus_name,
     describe,
     note,
@@ -29,7 +28,16 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "Caption a test set and score the captions with BLEU-4, METEOR, ROUGE-L and CIDEr (needs Java).",
         "python -m syntic evaluate --system syntic --set everyday --limit 50",
     )
-    add_variant(parser, "--system")
+    parser.add_argument(
+        "--system",
+        default="syntic",
+        metavar="S",
+        help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default); or a compared "
+        "system: clipre, decap, decap-tt, capdec, close, magic or zerocap",
+    )
+    parser.add_argument(
+        "--target", metavar="NAME", help="decap-tt: the corpus to project onto (default: the test set's)"
+    )
     parser.add_argument(
         "--set", dest="test_set", metavar="NAME", help="test set of the profile (default: the corpus's)"
     )
@@ -37,7 +45,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--out", type=Path, metavar="F", help="where the captions go (default: build/evaluations/)"
     )
-    add_captioning(parser)
+    add_captioning(parser, decoding=None)
     add_json(parser)
     add_profile(parser)
     parser.set_defaults(run=run)
@@ -45,34 +53,35 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Caption, score, save the captions."""
+    from ..baselines import SystemRequest, build_system
     from ..data.atomic import write_text_atomically
-    from ..evaluation import encode_for, evaluate, open_test_set
-    from ..method import Variant
+    from ..evaluation import encode_for, evaluate_captioner, open_test_set
     from ..method.components import Components
 
     profile = open_profile(args)
-    corpus, variant = corpus_name(args, profile), Variant.parse(args.system)
+    corpus = corpus_name(args, profile)
     name = args.test_set or corpus
     test_set = open_test_set(profile, name).head(args.limit)
     components = Components.load(profile)
-    pictures = encode_for(components, test_set, cache=BUILD / "features", on_batch=progress("encoded"))
-    (evaluation,) = evaluate(
-        components,
-        pictures,
-        test_set.references,
-        corpus=corpus,
-        variants=[variant],
-        test_set=name,
-        decoding=args.decoding,
-        beam_size=args.beam_size,
+    captioner = build_system(
+        args.system,
+        SystemRequest(
+            components=components,
+            corpus=corpus,
+            target=args.target or (name if name in profile.corpora else None),
+            decoding=args.decoding,
+            beam_size=args.beam_size,
+        ),
     )
-    out = args.out or BUILD / "evaluations" / f"{profile.name}-{corpus}-{variant.name}-{name}.json"
+    pictures = encode_for(components, test_set, cache=BUILD / "features", on_batch=progress("encoded"))
+    evaluation = evaluate_captioner(captioner, pictures, test_set.references, corpus=corpus, test_set=name)
+    out = args.out or BUILD / "evaluations" / f"{profile.name}-{corpus}-{captioner.name}-{name}.json"
     write_text_atomically(out, json.dumps(evaluation.captions, indent=0, ensure_ascii=False) + "\n")
     scores = evaluation.scores
     if args.json:
         print_json(
             {
-                "system": variant.name,
+                "system": captioner.name,
                 "profile": profile.name,
                 "corpus": corpus,
                 "test_set": name,
@@ -83,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         print(
-            f"{variant.name} on {len(test_set)} pictures of {name}: BLEU-4 {scores.bleu4:.1f}, "
+            f"{captioner.name} on {len(test_set)} pictures of {name}: BLEU-4 {scores.bleu4:.1f}, "
             f"METEOR {scores.meteor:.1f}, ROUGE-L {scores.rouge_l:.1f}, CIDEr {scores.cider:.1f}"
         )
         note(f"captions: {out}")

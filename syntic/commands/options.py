@@ -42,14 +42,17 @@ def add_corpus(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", help="name of a corpus of the profile (default: its first)")
 
 
-def add_captioning(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a picture is captioned, but for the variant."""
+def add_captioning(parser: argparse.ArgumentParser, decoding: str | None = "greedy") -> None:
+    """Add what decides how a picture is captioned, but for the variant.
+
+    Without a default for `decoding` each system takes its paper's.
+    """
     add_corpus(parser)
     parser.add_argument(
         "--decoding",
         choices=("greedy", "beam"),
-        default="greedy",
-        help="how words are chosen (default greedy)",
+        default=decoding,
+        help=f"how words are chosen (default {decoding or 'as in the paper of the system'})",
     )
     parser.add_argument(
         "--beam-size", type=int, default=5, metavar="N", help="beams with --decoding beam (default 5)"

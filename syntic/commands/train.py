@@ -19,8 +19,9 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     """Add the options of `train`."""
     describe(
         parser,
-        "Train the decoder of one variant on the features that `synthesize` made. Only texts and synthetic\n"
-        "pictures are used. A run that was stopped or killed goes on when the same command is given again.",
+        "Train the decoder of one variant on the features that `synthesize` made, or of a compared system\n"
+        "on their texts alone. No real picture is used. A run that was stopped or killed goes on when the\n"
+        "same command is given again.",
         "python -m syntic train --variant fp --corpus everyday --set optimizer.epochs=3",
     )
     parser.add_argument(
@@ -29,6 +30,12 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument("--profile", help="which frozen models and corpora (default: the run's, else emoji)")
     parser.add_argument("--corpus", help="name of a corpus of the profile, for example everyday")
     parser.add_argument("--variant", metavar="V", help="baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic")
+    parser.add_argument(
+        "--system",
+        metavar="S",
+        help="a compared system to train instead, on the texts alone: decap, capdec, close, or "
+        "language-model, which magic and zerocap need",
+    )
     parser.add_argument("--seed", type=int, help="of everything drawn by chance")
     parser.add_argument(
         "--out", metavar="F", help="checkpoint to write, without suffix (default: the profile's)"
@@ -61,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         profile=args.profile,
         corpus=args.corpus,
         variant=args.variant,
+        system=args.system,
         seed=args.seed,
         out=args.out,
         work=args.work,

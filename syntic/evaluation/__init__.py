@@ -5,7 +5,15 @@ from .experiments import Table4, table4
 from .gap import GapMeasures
 from .metrics import Scores
 from .pictures import Pictures, caption_pictures, encode_pictures, encode_test_set
-from .scoring import Evaluation, caption_encoded, caption_images, encode_for, evaluate, open_test_set
+from .scoring import (
+    Evaluation,
+    caption_encoded,
+    caption_images,
+    encode_for,
+    evaluate,
+    evaluate_captioner,
+    open_test_set,
+)
 from .stages import measure_stages
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "encode_pictures",
     "encode_test_set",
     "evaluate",
+    "evaluate_captioner",
     "gap",
     "measure_stages",
     "metrics",

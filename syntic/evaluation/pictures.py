@@ -16,12 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..baselines import decode_pictures
 from ..data.atomic import write_atomically
 from ..data.coco import TestSet
 from ..data.features import fingerprint_model
 from ..data.images import load_image
-from ..data.tags import MAX_TAGS, TagTable, TextEncoder, unique_tags
-from ..method import CaptionModel, SupportSet, project_onto_support
+from ..data.tags import MAX_TAGS, TextEncoder, unique_tags
+from ..method import CaptionModel, SupportSet
 from ..profiles import Profile
 from ..types import Detection
 
@@ -138,7 +139,6 @@ def encode_test_set(
     return pictures
 
 
-@torch.no_grad()
 def caption_pictures(
     model: CaptionModel,
     pictures: Pictures,
@@ -164,25 +164,18 @@ def caption_pictures(
         beam_size: of "beam".
         max_tags: tags per picture, best first.
     """
-    device = next(model.parameters()).device
-    table = TagTable(text_encoder, pictures.tags, max_tags) if model.variant.tags else None
     captions: list[str] = []
-    for start in range(0, len(pictures), _BATCH):
-        rows = slice(start, start + _BATCH)
-        query = pictures.features[rows].to(device)  # (B, D)
-        features = query
-        if model.variant.project:
-            if support is None:
-                raise ValueError(f"Variant {model.variant.name!r} projects and needs a support set.")
-            features = project_onto_support(query, support, temperature=temperature, top_k=1).features
-        tag_features = tag_mask = None
-        if table is not None:
-            tag_features, tag_mask = (
-                t.to(device) for t in table.gather(table.positions(pictures.tags[rows]))
-            )
-        decoded = model.decode(
-            features, query, tag_features, tag_mask, decoding=decoding, beam_size=beam_size, alternatives=0
-        )
+    for decoded, _ in decode_pictures(
+        model,
+        pictures,
+        support=support,
+        temperature=temperature,
+        text_encoder=text_encoder,
+        max_tags=max_tags,
+        decoding=decoding,
+        beam_size=beam_size,
+        evidence=0,
+    ):
         captions += [_text(result.tokens, model.config.end_id, tokenizer) for result in decoded]
     return captions
 

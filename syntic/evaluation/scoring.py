@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..baselines import Captioner
 from ..data.coco import TestSet
 from ..errors import DataError
 from ..method import Variant
@@ -24,10 +25,10 @@ class Evaluation:
     """What a system did on a test set.
 
     Attributes:
-        system: the variant's name.
+        system: the variant's or the compared system's name.
         corpus: it was trained on.
         test_set: name of the test set.
-        decoding: "greedy" or "beam".
+        decoding: "greedy", "beam", or the system's own search.
         scores: metrics x 100.
         captions: picture -> caption.
         seconds: for captioning, without encoding and scoring.
@@ -180,3 +181,39 @@ def evaluate(
         )
         for name in captions
     ]
+
+
+def evaluate_captioner(
+    captioner: Captioner,
+    pictures: Pictures,
+    references: Mapping[str, Sequence[str]],
+    *,
+    corpus: str,
+    test_set: str,
+) -> Evaluation:
+    """Caption a test set with any system and score the captions.
+
+    Args:
+        captioner: from `syntic.baselines.build_system`.
+        pictures: the test set's, from `encode_for`.
+        references: picture -> its reference captions.
+        corpus: that it learned from, for the record.
+        test_set: its name, for the record.
+
+    Raises:
+        MissingToolError: if there is no Java; said before any work is done.
+    """
+    metrics.require_java("METEOR and the Penn Treebank tokenizer")
+    started = time.perf_counter()
+    texts = [captioned.text for captioned in captioner.caption(pictures)]
+    seconds = time.perf_counter() - started
+    captions = dict(zip(pictures.names, texts, strict=True))
+    return Evaluation(
+        system=captioner.name,
+        corpus=corpus,
+        test_set=test_set,
+        decoding=captioner.decoding,
+        scores=metrics.score_systems(references, {captioner.name: captions})[captioner.name],
+        captions=captions,
+        seconds=seconds,
+    )

@@ -80,16 +80,24 @@ class Components:
         Raises:
             CheckpointError: if there is none, or it was trained with another CLIP model.
         """
-        return self._captioner(corpus, variant)[0]
+        return self.decoder(corpus, variant.name)
+
+    def decoder(self, corpus: str, name: str) -> CaptionModel:
+        """Return the trained decoder of that name: a variant's, or a compared system's.
+
+        Raises:
+            CheckpointError: if there is none, or it was trained with another CLIP model.
+        """
+        return self._decoder(corpus, name)[0]
 
     def captioner_details(self, corpus: str, variant: Variant) -> dict[str, Any]:
         """Return the sidecar of a trained decoder: how it was made."""
-        return self._captioner(corpus, variant)[1]
+        return self._decoder(corpus, variant.name)[1]
 
     def forget_captioner(self, corpus: str, variant: Variant) -> None:
         """Load this decoder again when it is next used, because it was trained anew."""
         with self._lock:
-            self._loaded.pop(("captioner", corpus, variant), None)
+            self._loaded.pop(("decoder", corpus, variant.name), None)
 
     def tag_features(self, labels: Sequence[str]) -> Tensor:
         """Return (K, D) CLIP text features of labels (SynTIC, Eq. 4), each encoded once."""
@@ -101,9 +109,9 @@ class Components:
             known = [cast(Tensor, self._loaded["tag", label]) for label in labels]
         return torch.stack(known) if known else torch.zeros(0, self.encoder.width, device=self.device)
 
-    def _captioner(self, corpus: str, variant: Variant) -> tuple[CaptionModel, dict[str, Any]]:
+    def _decoder(self, corpus: str, name: str) -> tuple[CaptionModel, dict[str, Any]]:
         def load() -> tuple[CaptionModel, dict[str, Any]]:
-            path = self.profile.corpus(corpus).decoders / variant.name
+            path = self.profile.corpus(corpus).decoders / name
             model, sidecar = load_checkpoint(path, self.profile.name)
             tokenizer = self.encoder.tokenizer
             expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
@@ -115,7 +123,7 @@ class Components:
                 )
             return model.to(self.device), sidecar
 
-        return self._once(("captioner", corpus, variant), load)
+        return self._once(("decoder", corpus, name), load)
 
     def _once(self, key: Any, load: Callable[[], T]) -> T:
         with self._lock:

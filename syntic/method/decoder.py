@@ -170,7 +170,21 @@ class CaptionDecoder(nn.Module):
             ShapeError: if the prefix or the tokens do not fit the decoder.
         """
         hidden = self._run(torch.cat([self._embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
-        return self._logits(hidden[:, self.config.prefix_length :])
+        return self.next_logits(hidden[:, self.config.prefix_length :])
+
+    def feed_start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
+        """Feed the prefix (B, P, D) and the start mark; return the last hidden state (B, W)."""
+        starts = torch.full((len(prefix), 1), self.config.start_id, device=prefix.device)
+        hidden = torch.cat([self._embed_prefix(prefix), self._embed_tokens(starts)], dim=1)
+        return self._run(hidden, cache)[:, -1]
+
+    def feed(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
+        """Feed one token (B,) to each row; return its hidden state (B, W)."""
+        return self._run(self._embed_tokens(tokens[:, None]), cache)[:, -1]
+
+    def next_logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits (..., V) of the token that follows hidden states (..., W)."""
+        return hidden @ self.token_embedding.weight.T
 
     @torch.no_grad()
     def greedy(self, prefix: Tensor, *, alternatives: int = 5) -> list[Decoded]:
@@ -268,18 +282,13 @@ class CaptionDecoder(nn.Module):
         normalised: Tensor = self.final_norm(hidden)
         return normalised
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        return hidden @ self.token_embedding.weight.T
-
     def _start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
         """Feed the prefix and the start mark; return the first token's logits (B, V)."""
-        starts = torch.full((len(prefix), 1), self.config.start_id, device=prefix.device)
-        hidden = torch.cat([self._embed_prefix(prefix), self._embed_tokens(starts)], dim=1)
-        return self._logits(self._run(hidden, cache)[:, -1])
+        return self.next_logits(self.feed_start(prefix, cache))
 
     def _continue(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
         """Feed one token (B,) to each row; return the next one's logits (B, V)."""
-        return self._logits(self._run(self._embed_tokens(tokens[:, None]), cache)[:, -1])
+        return self.next_logits(self.feed(tokens, cache))
 
 
 class _History:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from ..baselines import TextOnly
 from ..data.features import FeatureStore, fingerprint_model
 from ..errors import Cancelled, DataError
 from ..evaluation.metrics import tokenizer_name
@@ -36,6 +37,7 @@ from .preparation import Report, TextModel, TrainingData, prepare
 from .record import describe, read_finished, refinement_of, run_key, temperature_of
 from .settings import RunSettings
 from .state import Progress, load_state, save_state
+from .texts import prepare_texts
 from .validation import Validator
 
 STATE_SECONDS = 30.0  # a kill loses at most this much and one step
@@ -52,7 +54,7 @@ def train(
     device: torch.device | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainEvent]:
-    """Train one variant's decoder, or go on with a run of the same settings.
+    """Train the decoder of a variant or a text-only system, or go on with a run of the same settings.
 
     What is trained on is `store`: captions, their features, and the features and tags of the images
     generated from them. No argument that reaches the optimiser can hold a real picture; those of
@@ -77,7 +79,7 @@ def train(
     device = device or torch.device("cpu")
     _check_store(store, profile, text_model)
     key = run_key(settings, profile, store)
-    out = settings.out or profile.corpus(settings.corpus).decoders / settings.variant
+    out = settings.out or profile.corpus(settings.corpus).decoders / settings.decoder_name
     finished = read_finished(out, key)
     if finished is not None:
         yield finished
@@ -90,7 +92,13 @@ def train(
         yield TrainingPaused(step=0, total=settings.optimizer.total_steps(len(store)))
         return
     run = _Run(
-        settings, profile, store, text_model, data, device, work / f"{settings.variant}-{key}.safetensors"
+        settings,
+        profile,
+        store,
+        text_model,
+        data,
+        device,
+        work / f"{settings.decoder_name}-{key}.safetensors",
     )
     yield from run.events(validator, should_stop)
     if run.progress.step == run.total:
@@ -135,7 +143,7 @@ class _Run:
             max_tokens=sizes.max_tokens,
         )
         with _seeded(settings.seed, "weights", device):
-            self.model = CaptionModel(Variant.parse(settings.variant), config, sizes.tag_heads).to(device)
+            self.model = CaptionModel(_variant(settings), config, sizes.tag_heads).to(device)
         options = settings.optimizer
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
@@ -227,9 +235,17 @@ def _prepare(
     device: torch.device,
     report: Report,
 ) -> TrainingData:
+    if settings.recipe is not None:
+        return prepare_texts(
+            TextOnly.of_store(store),
+            settings.recipe,
+            text_model,
+            max_tokens=profile.decoder.max_tokens,
+            device=device,
+        )
     return prepare(
         store,
-        Variant.parse(settings.variant),
+        _variant(settings),
         text_model,
         refinement=refinement_of(settings, profile),
         temperature=temperature_of(settings, profile),
@@ -241,6 +257,11 @@ def _prepare(
         device=device,
         report=report,
     )
+
+
+def _variant(settings: RunSettings) -> Variant:
+    """Return what the decoder is built for."""
+    return Variant.parse(settings.variant) if settings.recipe is None else settings.recipe.variant
 
 
 def _preparing(

@@ -76,7 +76,7 @@ def describe(
         "profile": profile.name,
         "run": run_key(settings, profile, store),
         "settings": settings.to_dict(),
-        "refinement": asdict(refinement_of(settings, profile)),
+        **({} if settings.system else {"refinement": asdict(refinement_of(settings, profile))}),
         "temperature": temperature_of(settings, profile),
         "label_smoothing": LABEL_SMOOTHING,
         "seed": settings.seed,

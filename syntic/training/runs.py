@@ -72,6 +72,8 @@ def make_validator(
         device: for the detector.
         cache: folder for the features, or None.
     """
+    if settings.recipe is not None and not settings.recipe.is_captioner:
+        return None
     name = settings.validation.test_set
     if name is None:
         name = f"{settings.corpus}-validation"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..baselines import RECIPES, TextRecipe
 from ..data.tags import MAX_TAGS
 from ..errors import InputError
 from ..method.variant import Variant
@@ -91,6 +92,8 @@ class RunSettings:
         profile: name or TOML file of the profile.
         corpus: name of one of its corpora, whose feature store is trained on.
         variant: name of one of the eight ablations, see `syntic.method.Variant`.
+        system: name of a compared system to train instead, on the texts alone, see
+            `syntic.baselines.RECIPES`; the variant then has no meaning.
         seed: of the initial weights, the order of the captions and the batches of Eq. 2.
         mask_own_caption: leave each caption out of its own projection (Eq. 3). The paper keeps it.
         refinement_steps: of Eq. 2; None takes the profile's.
@@ -107,6 +110,7 @@ class RunSettings:
     profile: str = "emoji"
     corpus: str = "everyday"
     variant: str = "syntic"
+    system: str | None = None
     seed: int = 0
     mask_own_caption: bool = False
     refinement_steps: int | None = None
@@ -121,6 +125,11 @@ class RunSettings:
     def __post_init__(self) -> None:
         """Refuse an unknown variant and numbers out of range."""
         Variant.parse(self.variant)
+        if self.system is not None and self.system not in RECIPES:
+            raise InputError(
+                f"There is no system {self.system!r} to train; choose one of {', '.join(RECIPES)}, "
+                "or a variant of SynTIC."
+            )
         if self.refinement_steps is not None and self.refinement_steps < 0:
             raise InputError(f"`refinement_steps` must not be negative but is {self.refinement_steps}.")
         if self.temperature is not None and self.temperature <= 0:
@@ -128,9 +137,20 @@ class RunSettings:
         if self.max_tags < 1:
             raise InputError(f"`max_tags` must be at least 1 but is {self.max_tags}.")
 
+    @property
+    def recipe(self) -> TextRecipe | None:
+        """What the compared system is trained with, or None for a variant of SynTIC."""
+        return None if self.system is None else RECIPES[self.system]
+
+    @property
+    def decoder_name(self) -> str:
+        """The name of the checkpoint: the system's, else the variant's."""
+        return self.system or self.variant
+
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
-        return {name: str(v) if isinstance(v, Path) else v for name, v in asdict(self).items()}
+        """Return it as plain values for JSON: the variant, or the system in its place."""
+        unused = "system" if self.system is None else "variant"
+        return {n: str(v) if isinstance(v, Path) else v for n, v in asdict(self).items() if n != unused}
 
 
 def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **given: Any) -> RunSettings:

@@ -97,6 +97,17 @@ def test_the_method_never_imports_the_emoji_world():
     ]
 
 
+def test_the_baselines_are_below_what_trains_and_scores_them():
+    """They share the method's parts; how they are trained and scored is the same for all."""
+    targets = {target for _, source, target in arrows() if source == "baselines"}
+    assert "method" in targets
+    assert targets <= {"method", "models", "data", "types", "errors"}
+
+
+def test_the_method_knows_none_of_the_systems_it_is_compared_with():
+    assert ("method", "baselines") not in {(source, target) for _, source, target in arrows()}
+
+
 def test_every_part_has_its_layer():
     assert {part(dotted_name(path)) for path in MODULES} <= RANK.keys()
 

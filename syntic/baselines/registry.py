@@ -1,0 +1,156 @@
+"""The systems by name, each built from the same components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..data.features import FeatureStore
+from ..errors import InputError
+from ..method import VARIANTS, Variant
+from ..method.components import Components
+from . import capdec, clipre, close, decap, language_model, magic, zerocap
+from .decoding import DecoderCaptioner
+from .protocol import Captioner, TextOnly, TextRecipe
+
+RECIPES: dict[str, TextRecipe] = {
+    recipe.name: recipe for recipe in (decap.RECIPE, capdec.RECIPE, close.RECIPE, language_model.RECIPE)
+}
+"""What can be trained on texts alone, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemRequest:
+    """Which system to build, and from what.
+
+    Attributes:
+        components: the profile's models and data.
+        corpus: the texts it learned from.
+        target: another corpus, of the domain that is tested; `decap-tt` needs it, no other uses it.
+        decoding: "greedy" or "beam"; None is what the system's paper does. Systems with a search of their
+            own have no other.
+        beam_size: of "beam".
+    """
+
+    components: Components
+    corpus: str
+    target: str | None = None
+    decoding: str | None = None
+    beam_size: int = 5
+
+
+def build_system(name: str, request: SystemRequest) -> Captioner:
+    """Return a system ready to caption: a compared one, or one of SynTIC's variants.
+
+    Raises:
+        InputError: if there is none of that name, or the request does not fit it.
+        CheckpointError: if it needs a decoder that is not trained.
+        DataError: if the corpus has no features.
+    """
+    wanted = name.strip().lower()
+    if wanted in SYSTEMS:
+        return SYSTEMS[wanted](request)
+    if wanted in {variant.name for variant in VARIANTS}:
+        return _variant(Variant.parse(wanted), request)
+    known = ", ".join([*SYSTEMS, *(variant.name for variant in VARIANTS)])
+    raise InputError(f"There is no system {name!r}; choose one of {known}.")
+
+
+def _variant(variant: Variant, request: SystemRequest) -> Captioner:
+    """One of the eight ablations, which learned from synthetic pairs."""
+    components, corpus = request.components, request.corpus
+    return DecoderCaptioner(
+        variant.name,
+        components.captioner(corpus, variant),
+        components.encoder.tokenizer,
+        trains_on=FeatureStore,
+        support=components.support_set(corpus) if variant.project else None,
+        temperature=components.profile.corpus(corpus).temperature,
+        text_encoder=components.encoder,
+        decoding=request.decoding or "greedy",
+        beam_size=request.beam_size,
+    )
+
+
+def _clipre(request: SystemRequest) -> Captioner:
+    components = request.components
+    texts = TextOnly.of_store(components.feature_store(request.corpus))
+    return clipre.ClipRetrieval(texts, components.device)
+
+
+def _decap(request: SystemRequest) -> Captioner:
+    return _projecting(decap.NAME, request.corpus, request)
+
+
+def _decap_tt(request: SystemRequest) -> Captioner:
+    if request.target is None or request.target == request.corpus:
+        corpora = [name for name in request.components.profile.corpora if name != request.corpus]
+        raise InputError(
+            f"System {decap.TARGET_NAME!r} projects onto the texts of another corpus than "
+            f"{request.corpus!r}; name it as the target, one of: {', '.join(corpora) or 'none'}."
+        )
+    return _projecting(decap.TARGET_NAME, request.target, request)
+
+
+def _projecting(name: str, support: str, request: SystemRequest) -> Captioner:
+    """DeCap's decoder, which reads pictures projected onto the texts of a corpus."""
+    components = request.components
+    return DecoderCaptioner(
+        name,
+        components.decoder(request.corpus, decap.RECIPE.name),
+        components.encoder.tokenizer,
+        trains_on=TextOnly,
+        support=components.support_set(support),
+        temperature=components.profile.corpus(support).temperature,
+        decoding=request.decoding or "greedy",
+        beam_size=request.beam_size,
+    )
+
+
+def _noisy(recipe: TextRecipe) -> Callable[[SystemRequest], Captioner]:
+    """CapDec's and CLOSE's decoders, which read pictures as they are."""
+
+    def build(request: SystemRequest) -> Captioner:
+        components = request.components
+        return DecoderCaptioner(
+            recipe.name,
+            components.decoder(request.corpus, recipe.name),
+            components.encoder.tokenizer,
+            trains_on=TextOnly,
+            decoding=request.decoding or "beam",
+            beam_size=request.beam_size,
+        )
+
+    return build
+
+
+def _language_model(request: SystemRequest) -> language_model.LanguageModel:
+    components = request.components
+    model = components.decoder(request.corpus, language_model.RECIPE.name)
+    return language_model.LanguageModel(model, components.encoder.tokenizer)
+
+
+def _magic(request: SystemRequest) -> Captioner:
+    encoder = request.components.encoder
+    return magic.MagicCaptioner(
+        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
+    )
+
+
+def _zerocap(request: SystemRequest) -> Captioner:
+    encoder = request.components.encoder
+    return zerocap.ZeroCapCaptioner(
+        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
+    )
+
+
+SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
+    clipre.NAME: _clipre,
+    decap.NAME: _decap,
+    decap.TARGET_NAME: _decap_tt,
+    capdec.NAME: _noisy(capdec.RECIPE),
+    close.NAME: _noisy(close.RECIPE),
+    magic.NAME: _magic,
+    zerocap.NAME: _zerocap,
+}
+"""The compared systems by name; each entry builds one. SynTIC's variants are not listed."""
