@@ -7,14 +7,20 @@ any decoder, once per corpus, and is as large as those it is compared with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ..data.tags import TextEncoder
 from ..method import CaptionModel, Variant
 from ..method.decoder import KeyValueCache
 from ..method.stages import END_MARK, OTHER_MARK
 from ..models import CaptionTokenizer
-from .protocol import TextRecipe
+from ..types import TokenTrace
+from .decoding import EVIDENCE
+from .protocol import TextOnly, TextRecipe
 
 NAME = "language-model"
 RECIPE = TextRecipe(
@@ -57,3 +63,34 @@ class LanguageModel:
     def token_name(self, token: int) -> str:
         """Return a token as people read it."""
         return END_MARK if token == self.config.end_id else self.tokenizer.decode([token]) or OTHER_MARK
+
+    def continuations(self, texts: Sequence[Sequence[int]], candidates: Tensor) -> list[str]:
+        """Return B * k texts: each of the B token lists with each of its candidates (B, k) added."""
+        return [
+            self.tokenizer.decode([*before, token])
+            for before, row in zip(texts, candidates.tolist(), strict=True)
+            for token in row
+        ]
+
+    def trace(self, pairs: Sequence[tuple[int, float]], chosen: int) -> TokenTrace:
+        """Return one of some (token, probability) pairs with the others as its alternatives."""
+        named = [(self.token_name(token), probability) for token, probability in pairs]
+        text, probability = named.pop(chosen)
+        return TokenTrace(text=text, probability=probability, alternatives=named[:EVIDENCE])
+
+
+@dataclass
+class SteeredCaptioner:
+    """What MAGIC and ZeroCap have in common: a language model, and CLIP to steer it with.
+
+    Attributes:
+        language_model: of the corpus.
+        text_encoder: CLIP's text side, which scores texts, not what is trained on.
+        logit_scale: of CLIP.
+    """
+
+    language_model: LanguageModel
+    text_encoder: TextEncoder
+    logit_scale: float
+
+    trains_on = TextOnly

@@ -25,12 +25,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.tags import TextEncoder
 from ..errors import InputError
 from ..types import CaptionTrace, TokenTrace
-from .decoding import EVIDENCE
-from .language_model import LanguageModel
-from .protocol import BATCH, Captioned, EncodedPictures, TextOnly
+from .language_model import SteeredCaptioner
+from .protocol import BATCH, Captioned, EncodedPictures
 
 NAME = "magic"
 
@@ -104,32 +102,18 @@ class _Caption:
     similarity: float = 0.0
 
 
-class MagicCaptioner:
+@dataclass
+class MagicCaptioner(SteeredCaptioner):
     """MAGIC's search over a language model of the corpus.
 
-    Args:
-        language_model: of the corpus.
-        text_encoder: CLIP's text side, which scores texts, not what is trained on.
-        logit_scale: of CLIP.
+    Attributes:
         settings: of the search.
     """
 
-    name = NAME
-    trains_on = TextOnly
-    decoding = NAME
+    settings: MagicSettings = field(default_factory=MagicSettings)
 
-    def __init__(
-        self,
-        language_model: LanguageModel,
-        text_encoder: TextEncoder,
-        *,
-        logit_scale: float,
-        settings: MagicSettings | None = None,
-    ) -> None:
-        self.language_model = language_model
-        self.text_encoder = text_encoder
-        self.logit_scale = logit_scale
-        self.settings = settings or MagicSettings()
+    name = NAME
+    decoding = NAME
 
     @torch.no_grad()
     def caption(self, pictures: EncodedPictures) -> list[Captioned]:
@@ -176,12 +160,7 @@ class MagicCaptioner:
 
     def _similarities(self, images: Tensor, captions: list[_Caption], candidates: Tensor) -> Tensor:
         """Return (B, k) CLIP cosines of each image and its text so far with each candidate added."""
-        decode = self.language_model.tokenizer.decode
-        texts = [
-            decode([*caption.tokens, token])
-            for caption, tokens in zip(captions, candidates.tolist(), strict=True)
-            for token in tokens
-        ]
+        texts = self.language_model.continuations([caption.tokens for caption in captions], candidates)
         features = self.text_encoder.encode_texts(texts).to(images).unflatten(0, candidates.shape)
         similarities: Tensor = (features @ images[..., None]).squeeze(-1)  # (B, k, D) x (B, D, 1)
         return similarities
@@ -189,18 +168,10 @@ class MagicCaptioner:
     def _append(
         self, caption: _Caption, best: int, candidates: Tensor, probabilities: Tensor, similarities: Tensor
     ) -> None:
-        name = self.language_model.token_name
         pairs = list(zip(candidates.tolist(), probabilities.tolist(), strict=True))
-        token, probability = pairs.pop(best)
-        caption.tokens.append(token)
+        caption.tokens.append(pairs[best][0])
         caption.similarity = float(similarities[best])
-        caption.steps.append(
-            TokenTrace(
-                text=name(token),
-                probability=probability,
-                alternatives=[(name(other), p) for other, p in pairs[:EVIDENCE]],
-            )
-        )
+        caption.steps.append(self.language_model.trace(pairs, best))
 
     def _captioned(self, caption: _Caption) -> Captioned:
         text = self.language_model.tokenizer.decode(caption.tokens)

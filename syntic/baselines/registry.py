@@ -124,24 +124,20 @@ def _noisy(recipe: TextRecipe) -> Callable[[SystemRequest], Captioner]:
     return build
 
 
-def _language_model(request: SystemRequest) -> language_model.LanguageModel:
-    components = request.components
-    model = components.decoder(request.corpus, language_model.RECIPE.name)
-    return language_model.LanguageModel(model, components.encoder.tokenizer)
+def _steered(
+    captioner: type[magic.MagicCaptioner] | type[zerocap.ZeroCapCaptioner],
+) -> Callable[[SystemRequest], Captioner]:
+    def build(request: SystemRequest) -> Captioner:
+        components = request.components
+        encoder = components.encoder
+        model = components.decoder(request.corpus, language_model.RECIPE.name)
+        return captioner(
+            language_model.LanguageModel(model, encoder.tokenizer),
+            encoder,
+            logit_scale=float(encoder.model.logit_scale.exp()),
+        )
 
-
-def _magic(request: SystemRequest) -> Captioner:
-    encoder = request.components.encoder
-    return magic.MagicCaptioner(
-        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
-    )
-
-
-def _zerocap(request: SystemRequest) -> Captioner:
-    encoder = request.components.encoder
-    return zerocap.ZeroCapCaptioner(
-        _language_model(request), encoder, logit_scale=float(encoder.model.logit_scale.exp())
-    )
+    return build
 
 
 SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
@@ -150,7 +146,7 @@ SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
     decap.TARGET_NAME: _decap_tt,
     capdec.NAME: _noisy(capdec.RECIPE),
     close.NAME: _noisy(close.RECIPE),
-    magic.NAME: _magic,
-    zerocap.NAME: _zerocap,
+    magic.NAME: _steered(magic.MagicCaptioner),
+    zerocap.NAME: _steered(zerocap.ZeroCapCaptioner),
 }
 """The compared systems by name; each entry builds one. SynTIC's variants are not listed."""

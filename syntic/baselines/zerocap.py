@@ -36,8 +36,8 @@ from ..errors import InputError
 from ..method.decoder import KeyValueCache
 from ..types import CaptionTrace, TokenTrace
 from .decoding import EVIDENCE
-from .language_model import LanguageModel
-from .protocol import Captioned, EncodedPictures, TextOnly
+from .language_model import SteeredCaptioner
+from .protocol import Captioned, EncodedPictures
 
 NAME = "zerocap"
 SMALLEST_SHARE = 64  # candidates where a tenth of the vocabulary is fewer
@@ -132,32 +132,18 @@ class _Guide:
         return torch.tensor([self._known[text] for text in texts], device=self.image.device)
 
 
-class ZeroCapCaptioner:
+@dataclass
+class ZeroCapCaptioner(SteeredCaptioner):
     """ZeroCap on a language model of the corpus; one picture at a time, its beams together.
 
-    Args:
-        language_model: of the corpus.
-        text_encoder: CLIP's text side, which scores texts, not what is trained on.
-        logit_scale: of CLIP.
+    Attributes:
         settings: of steps and search.
     """
 
-    name = NAME
-    trains_on = TextOnly
-    decoding = NAME
+    settings: ZeroCapSettings = field(default_factory=ZeroCapSettings)
 
-    def __init__(
-        self,
-        language_model: LanguageModel,
-        text_encoder: TextEncoder,
-        *,
-        logit_scale: float,
-        settings: ZeroCapSettings | None = None,
-    ) -> None:
-        self.language_model = language_model
-        self.text_encoder = text_encoder
-        self.logit_scale = logit_scale
-        self.settings = settings or ZeroCapSettings()
+    name = NAME
+    decoding = NAME
 
     def caption(self, pictures: EncodedPictures) -> list[Captioned]:
         """Caption B pictures; evidence: tokens with their fused probability, all beams, CLIP's cosine."""
@@ -226,13 +212,8 @@ class ZeroCapCaptioner:
 
     def _target(self, log_p: Tensor, tokens: list[tuple[int, ...]], guide: _Guide) -> Tensor:
         """Return q (B, V): CLIP's distribution over the most probable next tokens, zero elsewhere."""
-        decode = self.language_model.tokenizer.decode
         candidates = log_p.topk(self.settings.candidates_of(log_p.shape[1]), dim=-1).indices  # (B, k)
-        texts = [
-            decode([*before, token])
-            for before, row in zip(tokens, candidates.tolist(), strict=True)
-            for token in row
-        ]
+        texts = self.language_model.continuations(tokens, candidates)
         similarities = guide.similarities(texts).view_as(candidates)
         shares = (self.logit_scale * similarities).softmax(dim=-1)
         return torch.zeros_like(log_p).scatter(1, candidates, shares)
@@ -246,27 +227,21 @@ class ZeroCapCaptioner:
             if beam.is_ended:
                 options.append((beam, row))
                 continue
-            pairs = list(zip(tokens[row].tolist(), best[row].tolist(), strict=True))
-            options += [(self._grown(beam, rank, pairs), row) for rank in range(size)]
+            scores = best[row].tolist()
+            pairs = list(zip(tokens[row].tolist(), map(math.exp, scores), strict=True))
+            options += [(self._grown(beam, rank, pairs, scores[rank]), row) for rank in range(size)]
         options.sort(key=lambda option: -option[0].mean)
         kept = options[: self.settings.beam_size]
         return [beam for beam, _ in kept], [row for _, row in kept]
 
-    def _grown(self, beam: _Beam, rank: int, pairs: list[tuple[int, float]]) -> _Beam:
-        """Return the beam with the token of that rank added."""
-        name = self.language_model.token_name
-        token, log_p = pairs[rank]
-        others = [pair for place, pair in enumerate(pairs) if place != rank][:EVIDENCE]
-        step = TokenTrace(
-            text=name(token),
-            probability=math.exp(log_p),
-            alternatives=[(name(other), math.exp(value)) for other, value in others],
-        )
+    def _grown(self, beam: _Beam, rank: int, pairs: list[tuple[int, float]], log_p: float) -> _Beam:
+        """Return the beam with the token of that rank, of log probability log_p, added."""
+        token, _ = pairs[rank]
         return replace(
             beam,
             tokens=(*beam.tokens, token),
             score=beam.score + log_p,
-            steps=(*beam.steps, step),
+            steps=(*beam.steps, self.language_model.trace(pairs, rank)),
             is_ended=token == self.language_model.config.end_id,
         )
 

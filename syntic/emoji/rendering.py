@@ -196,7 +196,7 @@ class Renderer:
                     shadow=shadow,
                 )
             )
-        return self._align(placements, group.sprite) if self.tidy else placements
+        return self._align(placements, group.sprite)
 
     def _stacked(
         self, relation: str, first: Group, second: Group, backdrop: Backdrop, rng: np.random.Generator
@@ -214,7 +214,7 @@ class Renderer:
                 shadow=False,
             )
             cover = replace(cover, bottom=max(below.bottom - below.height * 0.42, 0.56))
-            return [below, *(self._align([cover], second.sprite) if self.tidy else [cover])]
+            return [below, *self._align([cover], second.sprite)]
         base = self._row(1, second, x, 0.7, 0.7, backdrop, rng, 1.12)[0]
         carries = THINGS[second.label].carries or 0.9
         height = min(first.size * 0.9, base.height * 0.85, 0.36)
@@ -230,13 +230,15 @@ class Renderer:
             mirrored=bool(rng.random() < 0.5),
             shadow=False,
         )
-        return [base, *(self._align([sitting], first.sprite) if self.tidy else [sitting])]
+        return [base, *self._align([sitting], first.sprite)]
 
     def _align(self, row: list[Placement], sprite: str) -> list[Placement]:
-        """Make things of one sprite whole cells high and flush with cells, apart by whole cells.
+        """In tidy scenes, make things of one sprite whole cells high, flush with cells, whole cells apart.
 
         What stands on a table or on something else may lie half a cell lower: those are not moved.
         """
+        if not self.tidy:
+            return row
         high = max(2, round(row[0].height * GRID))  # cells
         wide = high * self.sprites.aspect(sprite)
         gaps = max(len(row) - 1, 1)

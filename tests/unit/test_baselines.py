@@ -342,13 +342,7 @@ def test_magic_ranks_by_its_equation():
 
 
 def magic_with(components: Components, **settings: float) -> magic.MagicCaptioner:
-    captioner = build("magic", components)
-    return magic.MagicCaptioner(
-        captioner.language_model,
-        captioner.text_encoder,
-        logit_scale=captioner.logit_scale,
-        settings=magic.MagicSettings(**settings),
-    )
+    return dataclasses.replace(build("magic", components), settings=magic.MagicSettings(**settings))
 
 
 def test_magic_without_its_terms_is_the_greedy_language_model(components, pictures):
@@ -389,13 +383,7 @@ def test_magic_has_the_papers_settings_and_refuses_others_that_cannot_work():
 
 
 def zerocap_with(components: Components, **settings: float) -> zerocap.ZeroCapCaptioner:
-    captioner = build("zerocap", components)
-    return zerocap.ZeroCapCaptioner(
-        captioner.language_model,
-        captioner.text_encoder,
-        logit_scale=captioner.logit_scale,
-        settings=zerocap.ZeroCapSettings(**settings),
-    )
+    return dataclasses.replace(build("zerocap", components), settings=zerocap.ZeroCapSettings(**settings))
 
 
 def first_step(captioner: zerocap.ZeroCapCaptioner, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -35,15 +35,17 @@ class AutoencoderSettings:
     Attributes:
         channels: at 64, 32, 16 and 8 px.
         noise: the largest deviation of the noise on the cells in training.
-        component_noise: the same of the noise on the components, which are also blurred by up to all.
+        component_noise: the same of the noise on the components.
+        component_blur: how much they are blurred at most, 0..1.
         gradient_weight: of the loss on the differences of neighbouring pixels.
         thing_weight: how much more a pixel inside a box counts than one outside.
         encode_every: steps between two updates of the encoder.
     """
 
     channels: tuple[int, ...] = (16, 32, 96, 160)
-    noise: float = 0.15
-    component_noise: float = 0.6
+    noise: float = 0.1
+    component_noise: float = 0.2
+    component_blur: float = 0.3
     gradient_weight: float = 0.5
     thing_weight: float = 3.0
     encode_every: int = 8
@@ -114,7 +116,7 @@ class AutoencoderTask:
         amount = torch.rand(len(latents), 1, 1, 1)
         looks, cells = latents[:, :components], latents[:, components:]
         blurred = F.avg_pool2d(F.pad(looks, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        looks = torch.lerp(looks, blurred, torch.rand(len(latents), 1, 1, 1))
+        looks = torch.lerp(looks, blurred, self.settings.component_blur * amount)
         looks = looks + self.settings.component_noise * amount * torch.randn_like(looks)
         return torch.cat([looks, cells + self.settings.noise * amount * torch.randn_like(cells)], dim=1)
 
