@@ -21,6 +21,7 @@ from PIL import Image
 
 from .errors import DataError, InputError, SynticError
 from .evaluation.map import GapMap
+from .gap_service import GapExplorer
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
@@ -88,6 +89,7 @@ class SynticService:
         self.pipeline = SynTIC.from_profile(profile, device=device)
         self._turns = ModelLock(capacity)
         self._maps: dict[str, GapMap] = {}
+        self.gap = GapExplorer(self.pipeline.components, self._turns, self.gap_map)
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -146,7 +148,10 @@ class SynticService:
     # -- runs ----------------------------------------------------------------------------------
 
     def start(self) -> threading.Thread:
-        """Load the models of the first corpus in the background, so that the first run need not."""
+        """Load the models of the first corpus in the background, so that the first run need not.
+
+        What the controls on the page of the modality gap need is computed after that.
+        """
 
         def load() -> None:
             parts = self.pipeline.components
@@ -166,6 +171,7 @@ class SynticService:
                 except Exception:
                     logger.exception("%s could not be loaded", what)
             logger.info("models looked after in %.1f s", time.perf_counter() - started)
+            self.gap.warm(corpus)
 
         thread = threading.Thread(target=load, name="syntic-loader", daemon=True)
         thread.start()

@@ -109,6 +109,59 @@ def contrastive_loss(
     return float(np.concatenate(losses).mean())
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShiftCurve:
+    """The contrastive loss while two modalities are moved along the gap (Liang et al. 2022, Fig. 3).
+
+    Attributes:
+        amounts: (A,) the shift l.
+        losses: (A,) in nats.
+        distances: (A,) centroid distance after the shift.
+    """
+
+    amounts: np.ndarray
+    losses: np.ndarray
+    distances: np.ndarray
+
+
+def loss_along_shift(
+    image_features: np.ndarray, text_features: np.ndarray, amounts: np.ndarray, temperature: float = 0.01
+) -> ShiftCurve:
+    """Shift n pairs by each amount and take their contrastive loss, see `shift_gap`."""
+    losses, distances = [], []
+    for amount in amounts.tolist():
+        x, y = shift_gap(image_features, text_features, amount)
+        losses.append(contrastive_loss(x, y, temperature))
+        distances.append(float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))))
+    return ShiftCurve(amounts=amounts, losses=np.array(losses), distances=np.array(distances))
+
+
+def random_pairs(pairs: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return two sets (n, D) of independent directions, uniform on the sphere: the control.
+
+    Any two finite sets have different means, so a measure says something only where it exceeds what
+    it says of these.
+    """
+    generator = np.random.default_rng(seed)
+    x, y = _normalise(generator.normal(size=(2 * pairs, width))).astype(np.float32).reshape(2, pairs, width)
+    return x, y
+
+
+def add_noise(features: np.ndarray, std: float, seed: int = 0) -> np.ndarray:
+    """Return norm(f + std n), n ~ N(0, I), as CapDec trains on (`baselines.capdec`).
+
+    The noise comes from the seed alone, so that a larger deviation moves every feature further the
+    same way.
+
+    Raises:
+        InputError: if the deviation is negative.
+    """
+    if not std >= 0:
+        raise InputError(f"The noise's standard deviation must be 0 or more but is {std}.")
+    noise = np.random.default_rng(seed).normal(size=features.shape)
+    return _normalise(features + std * noise).astype(np.float32)
+
+
 def _checked(image_features: np.ndarray, text_features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(image_features, dtype=np.float64), np.asarray(text_features, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 2:

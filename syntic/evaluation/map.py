@@ -1,4 +1,4 @@
-"""The map of the modality gap: texts, generated, refined, projected and real features in the plane.
+"""The map of the modality gap: texts, generated, refined, projected and real features in plane and space.
 
 UMAP is fitted once, offline, on a sample of the corpus; the file keeps the features beside their
 coordinates, so that a new feature is placed among them without UMAP, numba or any fit.
@@ -40,11 +40,19 @@ class MapPoints:
         features: (n, D) float32, unit norm.
         coordinates: (n, 2) where they lie on the map.
         labels: n texts to show on hover.
+        space: (n, 3) where they lie on the map of three dimensions, or None where there is none.
+        own_texts: (n, D) text features of the labels where the map's texts are others, else None.
     """
 
     features: np.ndarray
     coordinates: np.ndarray
     labels: list[str]
+    space: np.ndarray | None = None
+    own_texts: np.ndarray | None = None
+
+    def at(self, dimensions: int) -> np.ndarray | None:
+        """Return the coordinates (n, dimensions) of the map of two or three dimensions."""
+        return self.coordinates if dimensions == 2 else self.space
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +67,7 @@ class GapMap:
     points: Mapping[Kind, MapPoints]
     settings: Mapping[str, Any]
 
-    def place(self, features: np.ndarray, kind: Kind | None = None) -> np.ndarray:
+    def place(self, features: np.ndarray, kind: Kind | None = None, *, dimensions: int = 2) -> np.ndarray:
         """Find where new features lie on the map.
 
         As UMAP's own transform does before its optimisation: a feature goes to the mean of its
@@ -70,16 +78,21 @@ class GapMap:
         Args:
             features: (n, D) or (D,), unit norm.
             kind: look for neighbours among this kind only; None looks among all.
+            dimensions: 2 or 3.
 
         Returns:
-            (n, 2) coordinates, (1, 2) for a single feature.
+            (n, dimensions) coordinates, one row for a single feature.
 
         Raises:
             ShapeError: if D is not the map's.
+            DataError: if the map has not that many dimensions.
         """
         kinds = list(self.points) if kind is None else [kind]
         known = np.concatenate([self.points[k].features for k in kinds])  # (m, D)
-        coordinates = np.concatenate([self.points[k].coordinates for k in kinds])  # (m, 2)
+        parts = [place for k in kinds if (place := self.points[k].at(dimensions)) is not None]
+        if len(parts) < len(kinds):
+            raise DataError(f"This map has no layout of {dimensions} dimensions; run `emoji export` again.")
+        coordinates = np.concatenate(parts)  # (m, dimensions)
         features = np.atleast_2d(np.asarray(features, dtype=np.float32))
         if features.shape[1] != known.shape[1]:
             raise ShapeError(
@@ -105,6 +118,10 @@ class GapMap:
         for kind, points in self.points.items():
             tensors[f"{kind}.features"] = points.features.astype(np.float16)
             tensors[f"{kind}.coordinates"] = points.coordinates.astype(np.float32)
+            if points.space is not None:
+                tensors[f"{kind}.space"] = points.space.astype(np.float32)
+            if points.own_texts is not None:
+                tensors[f"{kind}.own_texts"] = points.own_texts.astype(np.float16)
         metadata = {
             "settings": json.dumps(dict(self.settings)),
             "labels": json.dumps({str(kind): points.labels for kind, points in self.points.items()}),
@@ -126,11 +143,18 @@ class GapMap:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata()
                 labels = json.loads(metadata["labels"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 points = {
                     Kind(name): MapPoints(
-                        features=_normalise(file.get_tensor(f"{name}.features")),
-                        coordinates=file.get_tensor(f"{name}.coordinates"),
+                        features=_normalise(tensors[f"{name}.features"]),
+                        coordinates=tensors[f"{name}.coordinates"],
                         labels=labels[name],
+                        space=tensors.get(f"{name}.space"),
+                        own_texts=(
+                            None
+                            if (own := tensors.get(f"{name}.own_texts")) is None
+                            else _normalise(own)
+                        ),
                     )
                     for name in labels
                 }
@@ -146,40 +170,69 @@ def fit_map(
     features: Mapping[Kind, np.ndarray],
     labels: Mapping[Kind, Sequence[str]],
     *,
+    own_texts: Mapping[Kind, np.ndarray] | None = None,
     seed: int = 0,
     min_dist: float = 0.15,
     settings: Mapping[str, Any] | None = None,
 ) -> GapMap:
-    """Lay features of all kinds out together with UMAP (cosine distance, fixed seed).
+    """Lay features of all kinds out together with UMAP, in the plane and in space.
 
     Args:
         features: per kind (n, D), unit norm.
         labels: per kind n texts.
+        own_texts: text features (n, D) of the labels, for the kinds whose texts are not the map's.
         seed: of UMAP; the same seed and features give the same map.
         min_dist: UMAP's: how close points may lie.
         settings: kept with the map, beside UMAP's own.
+    """
+    kinds = list(features)
+    stacked = np.concatenate([features[kind] for kind in kinds]).astype(np.float32)
+    ends = np.cumsum([len(features[kind]) for kind in kinds])[:-1]
+    plane, space = (
+        np.split(lay_out(stacked, dimensions, seed=seed, min_dist=min_dist), ends) for dimensions in (2, 3)
+    )
+    points = {
+        kind: MapPoints(
+            features=_normalise(features[kind]),
+            coordinates=plane[i],
+            labels=list(labels[kind]),
+            space=space[i],
+            own_texts=(own_texts or {}).get(kind),
+        )
+        for i, kind in enumerate(kinds)
+    }
+    neighbours = min(NEIGHBOURS, len(stacked) - 1)
+    method = {"method": "umap", "neighbours": neighbours, "min_dist": min_dist, "seed": seed}
+    return GapMap(points, {**method, **(settings or {})})
+
+
+def lay_out(
+    features: np.ndarray, dimensions: int, *, seed: int = 0, min_dist: float = 0.15
+) -> np.ndarray:
+    """Lay features (n, D) out with UMAP: cosine distance, a fixed seed.
 
     Returns:
-        The map, coordinates centred and scaled to fit a circle of radius about one.
+        (n, dimensions), centred and scaled to fit a circle or ball of radius about one.
     """
     import umap
 
-    kinds = list(features)
-    stacked = np.concatenate([features[kind] for kind in kinds]).astype(np.float32)
-    neighbours = min(NEIGHBOURS, len(stacked) - 1)
     reducer = umap.UMAP(
-        n_neighbors=neighbours, min_dist=min_dist, metric="cosine", random_state=seed, n_jobs=1
+        n_components=dimensions,
+        n_neighbors=min(NEIGHBOURS, len(features) - 1),
+        min_dist=min_dist,
+        metric="cosine",
+        random_state=seed,
+        n_jobs=1,
     )
-    coordinates = np.asarray(reducer.fit_transform(stacked), dtype=np.float32)
+    coordinates = np.asarray(reducer.fit_transform(features), dtype=np.float32)
     coordinates -= coordinates.mean(axis=0)
-    coordinates /= np.quantile(np.linalg.norm(coordinates, axis=1), 0.99)
-    ends = np.cumsum([len(features[kind]) for kind in kinds])[:-1]
-    points = {
-        kind: MapPoints(features=_normalise(features[kind]), coordinates=part, labels=list(labels[kind]))
-        for kind, part in zip(kinds, np.split(coordinates, ends), strict=True)
-    }
-    method = {"method": "umap", "neighbours": neighbours, "min_dist": min_dist, "seed": seed}
-    return GapMap(points, {**method, **(settings or {})})
+    scaled: np.ndarray = coordinates / np.quantile(np.linalg.norm(coordinates, axis=1), 0.99)
+    return scaled
+
+
+def pictures_path(map_path: Path) -> Path:
+    """Return where the contact sheet of a map's generated pictures lies: beside it."""
+    return map_path.with_suffix(".webp")
 
 
 def _membership(distances: np.ndarray, iterations: int = 32) -> np.ndarray:

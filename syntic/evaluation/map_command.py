@@ -1,17 +1,21 @@
-"""`python -m syntic emoji export`: fit the map that the app shows, and write it to the profile's file."""
+"""`python -m syntic emoji export`: fit the map that the app shows, and draw its generated pictures again."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+from PIL import Image
 
 from ..data.coco import TestSet
+from ..data.contact_sheet import ContactSheet
 from ..errors import InputError
 from ..method.components import Components
 from ..profiles import load_profile
-from .map import GapMap, Kind, fit_map
+from .map import GapMap, Kind, fit_map, pictures_path
 from .scoring import encode_for
-from .stages import stage_features
+from .stages import sample_rows, stage_features
+
+BATCH = 25  # pictures drawn at once
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=int, default=500, help="captions on the map (default 500)")
     parser.add_argument("--pictures", type=int, default=250, help="real pictures on the map (default 250)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of UMAP (default 0)")
+    parser.add_argument(
+        "--no-pictures", action="store_true", help="leave the generated pictures beside the map as they are"
+    )
 
 
 def run_export(args: argparse.Namespace) -> int:
@@ -35,10 +42,11 @@ def run_export(args: argparse.Namespace) -> int:
     path = profile.corpus(name).map
     if path is None:
         raise InputError(f"Profile {profile.name!r} names no map for the corpus {name!r}; add the key `map`.")
-    gap_map = export_map(
-        Components.load(profile), name, texts=args.texts, pictures=args.pictures, seed=args.seed
-    )
+    components = Components.load(profile)
+    gap_map = export_map(components, name, texts=args.texts, pictures=args.pictures, seed=args.seed)
     gap_map.save(path)
+    if not args.no_pictures:
+        draw_generated(components, name, texts=args.texts, seed=args.seed).save(pictures_path(path))
     counts = ", ".join(f"{len(points.labels)} {kind}" for kind, points in gap_map.points.items())
     logger.info("%s: %s", path, counts)
     return 0
@@ -63,11 +71,31 @@ def export_map(
     profile = components.profile
     features, captions = stage_features(components, corpus, texts, seed=seed)
     labels = dict.fromkeys(features, captions)
+    own_texts = {}
     folder = profile.test_sets.get(f"{corpus}-validation")
     if folder is not None and pictures:
         test_set = TestSet.open(folder).head(pictures)
         features[Kind.REAL] = encode_for(components, test_set).features.numpy()
         labels[Kind.REAL] = [test_set.references[name][0] for name in test_set.names]
+        own_texts[Kind.REAL] = components.encoder.encode_texts(labels[Kind.REAL]).cpu().numpy()
     fingerprint = components.feature_store(corpus).fingerprint
     settings = {"profile": profile.name, "corpus": corpus, "features": fingerprint}
-    return fit_map(features, labels, seed=seed, settings=settings)
+    return fit_map(features, labels, own_texts=own_texts, seed=seed, settings=settings)
+
+
+def draw_generated(
+    components: Components, corpus: str, *, texts: int = 500, seed: int = 0
+) -> ContactSheet:
+    """Draw the generated pictures of a map again, small, each from the seed it had in `synthesize`.
+
+    The feature store keeps features and seeds, not pictures.
+    """
+    store = components.feature_store(corpus)
+    rows = sample_rows(len(store), texts, seed)
+    pictures: list[Image.Image] = []
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        captions, seeds = [store.captions[row] for row in batch], [store.seeds[row] for row in batch]
+        pictures += components.generator.generate(captions, seeds)
+        logger.info("drew %d of %d pictures", len(pictures), len(rows))
+    return ContactSheet.of(pictures)

@@ -43,7 +43,7 @@ def stage_features(
         the n captions.
     """
     store = components.feature_store(corpus)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(store))[:sample])
+    rows = sample_rows(len(store), sample, seed)
     texts, generated = store.text_features[rows], store.image_features[rows]
     options = components.profile.refinement
     refined = refine_features(
@@ -69,6 +69,11 @@ def stage_features(
         Kind.PROJECTED: projected.cpu().numpy(),
     }
     return features, [store.captions[row] for row in rows]
+
+
+def sample_rows(captions: int, sample: int, seed: int) -> np.ndarray:
+    """Return which captions of a corpus are drawn, ascending; all where there are fewer."""
+    return np.sort(np.random.default_rng(seed).permutation(captions)[:sample])
 
 
 def measure_stages(

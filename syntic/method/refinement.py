@@ -18,8 +18,8 @@ Eq. 2 sharpens the pairing; it hardly moves the features towards the texts. Eq. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -43,12 +43,14 @@ class Refinement:
         trajectory: (T, D) one row's feature, unit norm, at T <= 21 evenly spaced steps from the
             start to the end; None unless it was asked for.
         trajectory_steps: (T,) the steps of those features.
+        kept: step -> (N, D) all features after that many steps, unit norm, for the steps asked for.
     """
 
     features: Tensor
     losses: Tensor
     trajectory: Tensor | None = None
     trajectory_steps: Tensor | None = None
+    kept: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -62,6 +64,7 @@ def refine_features(
     batch_size: int = 128,
     seed: int = 0,
     trajectory_row: int | None = None,
+    keep_steps: Sequence[int] = (),
     on_step: Callable[[int, int], None] | None = None,
 ) -> Refinement:
     """Optimise image features towards their own texts and away from the others (SynTIC, Eq. 2).
@@ -75,6 +78,7 @@ def refine_features(
         batch_size: b, at least 2 to have something to contrast.
         seed: of the split into batches.
         trajectory_row: the row whose way is recorded.
+        keep_steps: steps after which the features of all rows are kept, each in 0..steps.
         on_step: called with the steps done and their total over all batches; what it raises ends
             the run.
 
@@ -94,7 +98,11 @@ def refine_features(
     if trajectory_row is not None and not 0 <= trajectory_row < len(images):
         raise InputError(f"`trajectory_row` must be in 0..{len(images) - 1} but is {trajectory_row}.")
 
+    if not all(0 <= step <= steps for step in keep_steps):
+        raise InputError(f"`keep_steps` must lie in 0..{steps} but are {list(keep_steps)}.")
+
     refined = images.clone()
+    kept = {step: images.clone() for step in keep_steps}
     losses = torch.zeros(steps, device=images.device)
     trajectory_steps = torch.linspace(0, steps, min(TRAJECTORY_POINTS, steps + 1)).round().long()
     trajectory = None
@@ -107,6 +115,8 @@ def refine_features(
         for step in range(steps):
             if step in wanted:
                 recorded.append(run.features[record].clone())
+            if step in kept:
+                kept[step][rows] = torch.nn.functional.normalize(run.features, dim=1)
             losses[step] += run.step() * (len(rows) / len(images))
             if on_step is not None:
                 on_step(number * steps + step + 1, len(batches) * steps)
@@ -114,11 +124,14 @@ def refine_features(
             recorded.append(run.features[record].clone())
             trajectory = torch.nn.functional.normalize(torch.stack(recorded), dim=1)  # (T, D)
         refined[rows] = torch.nn.functional.normalize(run.features, dim=1)
+        if steps in kept:
+            kept[steps][rows] = refined[rows]
     return Refinement(
         features=refined,
         losses=losses,
         trajectory=trajectory,
         trajectory_steps=None if trajectory is None else trajectory_steps,
+        kept=kept,
     )
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     {"method", "baselines", "training", "evaluation"},
     {"emoji"},
     {"syntic"},  # the public names in syntic/__init__.py
+    {"gap_service"},
     {"service"},
     {"ui"},
     {"commands", "__main__"},

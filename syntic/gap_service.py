@@ -1,0 +1,646 @@
+"""The use cases of the page "Modality gap": typed questions in, dataclasses out, models under the one lock."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from .data.coco import TestSet
+from .data.contact_sheet import ContactSheet
+from .data.images import load_image
+from .errors import DataError, InputError, SynticError
+from .evaluation.axes import Axes, gap_axes, principal_axes
+from .evaluation.controls import (
+    Control,
+    ControlRange,
+    Moved,
+    Pairs,
+    check_value,
+    control_range,
+    move,
+    name_value,
+    read,
+    readable_items,
+)
+from .evaluation.gap import GapMeasures, ShiftCurve, contrastive_loss, loss_along_shift, random_pairs, shift_gap
+from .evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
+from .evaluation.heatmap import Clusters, Heatmap, order_by_clusters, similarity_heatmap
+from .evaluation.map import GapMap, Kind, MapPoints, lay_out, pictures_path
+from .method.components import Components
+from .runtime import ModelLock
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RANDOM = "random"
+STAGES = (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
+HEATMAP_PAIRS = 96
+SHIFT_PAIRS = 256  # the batch whose contrastive loss is taken
+SHIFT_AMOUNTS = np.linspace(-1, 2, 25)
+CAPTIONED = 6
+NEIGHBOURS_EACH = 5
+REAL_PICTURES = 250
+_BATCH = 25
+_PASSING = {"moved", "measures", "captions", "clusters"}  # what is made again when it was forgotten
+_REMEMBERED = 96
+
+
+class Layout(StrEnum):
+    """How features become places."""
+
+    UMAP = "umap"
+    PCA = "pca"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapView:
+    """What the page shows.
+
+    Attributes:
+        corpus: a corpus of the profile.
+        pictures: a test set of the profile for the real pictures; None is the map's own.
+        layout: UMAP or PCA.
+        dimensions: 2 or 3.
+        control: what is turned.
+        value: how far; the temperature as 1 / tau.
+        selection: items of the sample, ascending; none means all.
+    """
+
+    corpus: str
+    pictures: str | None = None
+    layout: Layout = Layout.UMAP
+    dimensions: int = 2
+    control: Control = Control.TEMPERATURE
+    value: float = 100
+    selection: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where everything lies.
+
+    Attributes:
+        coordinates: kind -> (n, dimensions) float32; items in their order.
+        explained: share of the variance along each axis under PCA, else None.
+    """
+
+    coordinates: dict[Kind, np.ndarray]
+    explained: np.ndarray | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageMeasures:
+    """One column of the table.
+
+    Attributes:
+        key: a `Kind`, "random" or "now".
+        name: for people.
+        pairs: how many were measured.
+        measures: None where there are fewer than 4 pairs, or no texts to pair with.
+        is_now: whether it is what the control made.
+    """
+
+    key: str
+    name: str
+    pairs: int
+    measures: GapMeasures | None
+    is_now: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Images and texts of one step, seen along the gap.
+
+    Attributes:
+        key: as for `StageMeasures`.
+        name: for people.
+        images: (n, 2) along the gap and across it.
+        texts: (n, 2).
+        distance: between their means, in all dimensions.
+    """
+
+    key: str
+    name: str
+    images: np.ndarray
+    texts: np.ndarray
+    distance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderedHeatmap:
+    """A heatmap with what its rows are.
+
+    Attributes:
+        heatmap: the cosines.
+        clusters: of its captions; the order is that of `items`.
+        items: the items of the rows, in the clusters' order.
+        captions: their texts.
+    """
+
+    heatmap: Heatmap
+    clusters: Clusters
+    items: list[int]
+    captions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A point near another, in CLIP's space, not on the map."""
+
+    kind: Kind
+    item: int
+    caption: str
+    cosine: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleCaption:
+    """What a decoder writes for an item before and after a control is turned.
+
+    Attributes:
+        item: of the sample.
+        reference: its own text.
+        before: the caption at the control's standard value.
+        now: the caption at the value asked for.
+    """
+
+    item: int
+    reference: str
+    before: str
+    now: str
+
+
+class GapExplorer:
+    """The use cases on one profile's components.
+
+    Args:
+        components: models, features and decoders.
+        turns: the lock around the models that all runs share.
+        gap_map: corpus -> its fitted map, or None.
+    """
+
+    def __init__(
+        self, components: Components, turns: ModelLock, gap_map: Callable[[str], GapMap | None]
+    ) -> None:
+        self.components = components
+        self._turns = turns
+        self._gap_map = gap_map
+        self._lock = threading.RLock()
+        self._lasting: dict[tuple[Any, ...], Any] = {}
+        self._passing: OrderedDict[tuple[Any, ...], Any] = OrderedDict()  # the latest is last
+        self._pending: dict[tuple[Any, ...], threading.Lock] = {}
+
+    # -- what there is -------------------------------------------------------------------------
+
+    @property
+    def corpora(self) -> list[str]:
+        """The corpora of the profile."""
+        return list(self.components.profile.corpora)
+
+    @property
+    def test_sets(self) -> list[str]:
+        """The sets of real pictures of the profile."""
+        return list(self.components.profile.test_sets)
+
+    def sample(self, corpus: str, pictures: str | None = None) -> GapSample:
+        """Return the captions and pictures on show.
+
+        Raises:
+            InputError: for a corpus the profile does not have.
+            DataError: if the corpus has no features, or the pictures are not encoded yet (`encode`).
+        """
+        self.components.profile.corpus(corpus)
+        own = self._once(("sample", corpus), lambda: self._sample(corpus))
+        if pictures is None or (own.real is not None and own.real.test_set == pictures):
+            return own
+        real = self._known(("real", pictures))
+        if real is None:
+            raise DataError(f"The pictures of {pictures!r} are not encoded yet.")
+        return own.with_real(real)
+
+    def is_encoded(self, corpus: str, pictures: str | None) -> bool:
+        """Say whether the pictures are there without running CLIP."""
+        own = self.sample(corpus).real
+        return pictures is None or (own and own.test_set) == pictures or self._known(("real", pictures))
+
+    def encode(
+        self,
+        pictures: str,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_batch: Callable[[int, int], None] = lambda done, total: None,
+    ) -> RealPictures:
+        """Encode the first pictures of a test set and their first references with CLIP.
+
+        Raises:
+            InputError: for a test set the profile does not have.
+            Cancelled: if `should_stop` said so.
+        """
+        folders = self.components.profile.test_sets
+        if pictures not in folders:
+            raise InputError(f"There is no set {pictures!r}; the profile has {', '.join(folders) or 'none'}.")
+
+        def make() -> RealPictures:
+            test_set = TestSet.open(folders[pictures]).head(REAL_PICTURES)
+            captions = [test_set.references[name][0] for name in test_set.names]
+            features: list[torch.Tensor] = []
+            encoder = self.components.encoder
+            for start in range(0, len(test_set), _BATCH):
+                with self._turns.hold(should_stop):
+                    images = [load_image(path) for path in test_set.images[start : start + _BATCH]]
+                    features.append(encoder.encode_images(images).float().cpu())
+                on_batch(min(start + _BATCH, len(test_set)), len(test_set))
+            with self._turns.hold(should_stop):
+                texts = encoder.encode_texts(captions).float().cpu().numpy()
+            return RealPictures(
+                test_set=pictures, features=torch.cat(features).numpy(), captions=captions, texts=texts
+            )
+
+        return self._once(("real", pictures), make)
+
+    def range(self, corpus: str, control: Control) -> ControlRange:
+        """Return the values that a control takes."""
+        return control_range(self.sample(corpus), control)
+
+    def check(self, view: GapView) -> GapView:
+        """Return a view that can be shown, its selection in order, or say what cannot.
+
+        Raises:
+            InputError: for an unknown corpus, dimensions other than 2 and 3, a value out of the
+                control's range, or an item that there is not.
+        """
+        sample = self.sample(view.corpus, view.pictures)
+        if view.dimensions not in (2, 3):
+            raise InputError(f"The map has 2 or 3 dimensions, not {view.dimensions}.")
+        check_value(sample, view.control, view.value)
+        selection = tuple(sorted(set(view.selection)))
+        if selection and not 0 <= selection[0] <= selection[-1] < sample.items:
+            raise InputError(f"The items on the map are 0..{sample.items - 1}; the selection names others.")
+        return replace(view, selection=selection)
+
+    # -- the map -------------------------------------------------------------------------------
+
+    def is_laid_out(self, view: GapView) -> bool:
+        """Say whether `places` needs no UMAP fit."""
+        if view.layout is Layout.PCA or self._known(("space", view.corpus, view.dimensions)) is not None:
+            return True
+        gap_map = self._gap_map(view.corpus)
+        return gap_map is not None and all(
+            points.at(view.dimensions) is not None for points in gap_map.points.values()
+        )
+
+    def places(self, view: GapView) -> Places:
+        """Return where every feature lies; UMAP is fitted only where no map ships (see `is_laid_out`)."""
+        clouds = self._clouds(self.sample(view.corpus, view.pictures))
+        if not self.is_standard(view):
+            clouds |= self.moved(view).clouds
+        if view.layout is Layout.PCA:
+            axes = self._principal_axes(view)
+            return Places(
+                coordinates={kind: axes.place(features) for kind, features in clouds.items()},
+                explained=axes.explained,
+            )
+        layout = self._fitted(view.corpus, view.dimensions)
+        coordinates = {}
+        for kind, features in clouds.items():
+            known = layout.points.get(kind)
+            if known is not None and features is known.features:
+                coordinates[kind] = cast(np.ndarray, known.at(view.dimensions))
+            else:
+                coordinates[kind] = layout.place(features, dimensions=view.dimensions)
+        return Places(coordinates=coordinates, explained=None)
+
+    def is_standard(self, view: GapView) -> bool:
+        """Say whether the control is where it changes nothing."""
+        return view.value == self.range(view.corpus, view.control).standard
+
+    def moved(self, view: GapView) -> Moved:
+        """Return what the control makes of the features."""
+        key = ("moved", view.corpus, view.control, view.value)
+        return self._once(key, lambda: move(self.sample(view.corpus), view.control, view.value))
+
+    def neighbours(
+        self, view: GapView, kind: Kind, item: int, count: int = NEIGHBOURS_EACH
+    ) -> dict[Kind, list[Neighbour]]:
+        """Return the nearest texts, generated and real pictures of a point, by cosine in CLIP's space.
+
+        Raises:
+            InputError: if there is no such point.
+        """
+        sample = self.sample(view.corpus, view.pictures)
+        clouds = self._clouds(sample)
+        start = len(sample) if kind is Kind.REAL else 0
+        if kind not in clouds or not 0 <= item - start < len(clouds[kind]):
+            raise InputError(f"There is no point {item} among the {kind} features.")
+        feature = clouds[kind][item - start]
+        found = {}
+        for other in (Kind.TEXT, Kind.GENERATED, Kind.REAL):
+            if other not in clouds:
+                continue
+            offset = len(sample) if other is Kind.REAL else 0
+            cosines = clouds[other] @ feature
+            if other is kind:
+                cosines[item - start] = -np.inf
+            best = np.argsort(-cosines)[: min(count, len(cosines) - (other is kind))]
+            found[other] = [
+                Neighbour(
+                    kind=other,
+                    item=int(row) + offset,
+                    caption=sample.caption(int(row) + offset),
+                    cosine=float(cosines[row]),
+                )
+                for row in best
+            ]
+        return found
+
+    def pictures(self, view: GapView) -> dict[Kind, ContactSheet]:
+        """Return small pictures of the generated and the real items, where they are at hand."""
+        sample = self.sample(view.corpus, view.pictures)
+        sheets = {}
+        map_path = self.components.profile.corpus(view.corpus).map
+        if map_path is not None and (path := pictures_path(map_path)).is_file():
+            sheets[Kind.GENERATED] = self._once(
+                ("sheet", view.corpus), lambda: ContactSheet.load(path, len(sample))
+            )
+        real = sample.real
+        if real is not None and real.test_set in self.components.profile.test_sets:
+            sheets[Kind.REAL] = self._once(("sheet", "real", real.test_set), lambda: self._sheet(real))
+        return sheets
+
+    # -- numbers -------------------------------------------------------------------------------
+
+    def measures(self, view: GapView) -> list[StageMeasures]:
+        """Return the measures of every step, of random features, and of what the control made.
+
+        A selection restricts every column to its items; the captions count for the generated,
+        refined and projected features, the real pictures for theirs.
+        """
+        sample = self.sample(view.corpus, view.pictures)
+        pair_rows, real_rows = self._rows(sample, view.selection)
+        columns = [
+            self._measured(view, kind.value, kind.value, real_rows if kind is Kind.REAL else pair_rows, pairs)
+            for kind in STAGES
+            if (pairs := sample.pairs(kind)) is not None
+        ]
+        random = self._random(sample)
+        columns.append(self._measured(view, RANDOM, RANDOM, pair_rows, random))
+        for name, pairs in self.moved(view).measured.items():
+            key = (view.control, view.value, name)
+            columns.append(replace(self._measured(view, key, name, pair_rows, pairs), key="now", is_now=True))
+        return columns
+
+    def panels(self, view: GapView) -> list[Panel]:
+        """Return the steps side by side along the gap, random features last.
+
+        Generated, refined, projected and moved features share the axes of the generated ones; the
+        random ones have axes of their own.
+        """
+        sample = self.sample(view.corpus)
+        axes = self._once(("gap axes", view.corpus), lambda: gap_axes(*_paired(sample, Kind.GENERATED)))
+        panels = [
+            _panel(kind.value, kind.value, _paired(sample, kind), axes)
+            for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED)
+        ]
+        if not self.is_standard(view):
+            panels += [_panel("now", name, p, axes) for name, p in self.moved(view).measured.items()][:1]
+        random = self._random(sample)
+        return [*panels, _panel(RANDOM, RANDOM, random, gap_axes(*random))]
+
+    def heatmap(self, view: GapView, stage: str) -> OrderedHeatmap:
+        """Return the similarities of the selected captions, or of some drawn with a fixed seed.
+
+        Args:
+            view: what is shown; a selection of fewer than 8 captions counts as none.
+            stage: "generated", "refined", "projected", "random", or "now" for what the control made.
+
+        Raises:
+            InputError: for any other stage.
+        """
+        sample = self.sample(view.corpus)
+        rows = np.array([item for item in view.selection if item < len(sample)], dtype=int)
+        if len(rows) < 8:
+            rows = np.arange(len(sample))
+        if len(rows) > HEATMAP_PAIRS:
+            rows = np.sort(np.random.default_rng(0).permutation(rows)[:HEATMAP_PAIRS])
+        captions = [sample.captions[row] for row in rows]
+        texts = sample.features[Kind.TEXT]
+        clusters = self._once(
+            ("clusters", view.corpus, rows.tobytes()), lambda: order_by_clusters(texts[rows], captions)
+        )
+        images, texts = self._stage_pairs(view, stage)
+        order = clusters.order
+        return OrderedHeatmap(
+            heatmap=similarity_heatmap(images[rows], texts[rows], order),
+            clusters=clusters,
+            items=rows[order].tolist(),
+            captions=[captions[i] for i in order],
+        )
+
+    def shift_curves(self, corpus: str) -> dict[Kind, ShiftCurve]:
+        """Return the contrastive loss along the gap shift for generated, refined and projected features.
+
+        Of `SHIFT_PAIRS` pairs as one batch, at CLIP's temperature 1/100.
+        """
+        sample = self.sample(corpus)
+
+        def make() -> dict[Kind, ShiftCurve]:
+            rows = np.sort(np.random.default_rng(0).permutation(len(sample))[:SHIFT_PAIRS])
+            kinds = (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED)
+            return {
+                kind: loss_along_shift(*(part[rows] for part in _paired(sample, kind)), SHIFT_AMOUNTS)
+                for kind in kinds
+            }
+
+        return self._once(("shift", corpus), make)
+
+    def samples(
+        self, view: GapView, should_stop: Callable[[], bool] = lambda: False
+    ) -> list[SampleCaption]:
+        """Let a shipped decoder caption a few items, before and after the control is turned.
+
+        The items are the first of the selection that fit, else some drawn with a fixed seed.
+
+        Raises:
+            BusyError: if too many runs wait for the models.
+            Cancelled: if `should_stop` said so while this waited.
+            CheckpointError: if the decoder is not there.
+        """
+        sample = self.sample(view.corpus, view.pictures)
+        fitting = readable_items(sample, view.control)
+        items = [item for item in view.selection if item in set(fitting.tolist())][:CAPTIONED]
+        if not items:
+            items = np.sort(np.random.default_rng(0).permutation(fitting)[:CAPTIONED]).tolist()
+        key = ("captions", view.corpus, view.pictures, view.control, view.value, tuple(items))
+        found = self._known(key)
+        if found is not None:
+            return cast(list[SampleCaption], found)
+        reading = read(sample, view.control, view.value, items)
+        with self._turns.hold(should_stop):
+            model = self.components.captioner(view.corpus, reading.variant)
+            features = torch.from_numpy(np.concatenate([reading.before, reading.now]))
+            decoded = model.decode(features.to(self.components.device), alternatives=0)
+        decode, end = self.components.encoder.tokenizer.decode, model.config.end_id
+        captions = [decode([token for token in one.tokens if token != end]).strip() for one in decoded]
+        made = [
+            SampleCaption(item=item, reference=sample.caption(item), before=before, now=now)
+            for item, before, now in zip(items, captions[: len(items)], captions[len(items) :], strict=True)
+        ]
+        return self._keep(key, made)
+
+    def warm(self, corpus: str) -> None:
+        """Compute, in the calling thread, what the first turns of the controls need."""
+        started = time.perf_counter()
+        try:
+            sample = self.sample(corpus)
+            view = GapView(corpus=corpus, value=control_range(sample, Control.TEMPERATURE).standard)
+            self.measures(view)
+            self.shift_curves(corpus)
+            self.pictures(view)
+            for steps in sample.steps:
+                self.moved(replace(view, control=Control.REFINEMENT, value=steps))
+        except SynticError as error:
+            logger.warning("the page of the modality gap is not ready: %s", error.detail)
+            return
+        logger.info("the modality gap of %r is at hand after %.1f s", corpus, time.perf_counter() - started)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _sample(self, corpus: str) -> GapSample:
+        gap_map = self._gap_map(corpus)
+        if gap_map is None:
+            return sample_of_corpus(self.components, corpus)
+        return sample_of_map(self.components, corpus, gap_map)
+
+    def _clouds(self, sample: GapSample) -> dict[Kind, np.ndarray]:
+        clouds = dict(sample.features)
+        if sample.real is not None:
+            clouds[Kind.REAL] = sample.real.features
+        return clouds
+
+    def _principal_axes(self, view: GapView) -> Axes:
+        """The axes of the corpus' own points; other pictures and moved features do not turn the map."""
+        clouds = self._clouds(self.sample(view.corpus))
+        return self._once(
+            ("axes", view.corpus, view.dimensions),
+            lambda: principal_axes(np.concatenate(list(clouds.values())), view.dimensions),
+        )
+
+    def _fitted(self, corpus: str, dimensions: int) -> GapMap:
+        """The corpus' map with that many dimensions, fitted here where it does not ship."""
+        gap_map = self._gap_map(corpus)
+        if gap_map is not None and all(p.at(dimensions) is not None for p in gap_map.points.values()):
+            return gap_map
+
+        def fit() -> GapMap:
+            sample = self.sample(corpus)
+            clouds = self._clouds(sample)
+            started = time.perf_counter()
+            stacked = np.concatenate(list(clouds.values())).astype(np.float32)
+            ends = np.cumsum([len(features) for features in clouds.values()])[:-1]
+            parts = np.split(lay_out(stacked, dimensions), ends)
+            logger.info("UMAP of %r in %d dimensions: %.1f s", corpus, dimensions, time.perf_counter() - started)
+            points = {
+                kind: MapPoints(
+                    features=clouds[kind],
+                    coordinates=part[:, :2],  # of two dimensions there is another map, or none is asked for
+                    labels=[],
+                    space=part if dimensions == 3 else None,
+                )
+                for kind, part in zip(clouds, parts, strict=True)
+            }
+            return GapMap(points, {"method": "umap", "corpus": corpus})
+
+        return self._once(("space", corpus, dimensions), fit)
+
+    def _sheet(self, real: RealPictures) -> ContactSheet:
+        test_set = TestSet.open(self.components.profile.test_sets[real.test_set]).head(len(real))
+        return ContactSheet.of([load_image(path) for path in test_set.images])
+
+    def _random(self, sample: GapSample) -> Pairs:
+        width = sample.features[Kind.TEXT].shape[1]
+        return self._once(("random", len(sample), width), lambda: random_pairs(len(sample), width))
+
+    def _stage_pairs(self, view: GapView, stage: str) -> Pairs:
+        sample = self.sample(view.corpus)
+        if stage == "now":
+            return next(iter(self.moved(view).measured.values()))
+        if stage == RANDOM:
+            return self._random(sample)
+        if stage in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED):
+            return _paired(sample, Kind(stage))
+        raise InputError(
+            f"There is no heatmap of {stage!r}; choose generated, refined, projected, random or now."
+        )
+
+    def _rows(self, sample: GapSample, selection: Sequence[int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+        if not selection:
+            return None, None
+        items = np.array(selection, dtype=int)
+        return items[items < len(sample)], items[items >= len(sample)] - len(sample)
+
+    def _measured(
+        self, view: GapView, key: Hashable, name: str, rows: np.ndarray | None, pairs: Pairs
+    ) -> StageMeasures:
+        images, texts = pairs
+        number = len(images) if rows is None else len(rows)
+        chosen = None if rows is None else rows.tobytes()
+        where = view.pictures if key == Kind.REAL.value else None
+        measures = self._once(
+            ("measures", view.corpus, where, key, chosen), lambda: measure_rows(images, texts, rows)
+        )
+        return StageMeasures(key=str(key), name=name, pairs=number, measures=measures)
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def _known(self, key: tuple[Any, ...]) -> Any:
+        with self._lock:
+            if key in self._passing:
+                self._passing.move_to_end(key)
+                return self._passing[key]
+            return self._lasting.get(key)
+
+    def _keep(self, key: tuple[Any, ...], value: T) -> T:
+        with self._lock:
+            if key[0] not in _PASSING:
+                self._lasting[key] = value
+                return value
+            self._passing[key] = value
+            while len(self._passing) > _REMEMBERED:
+                self._passing.popitem(last=False)
+        return value
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """Return what is known, or make it once however many ask at the same time."""
+        with self._lock:
+            mine = self._pending.setdefault(key, threading.Lock())
+        with mine:
+            found = self._known(key)
+            made: T = found if found is not None else self._keep(key, make())
+        with self._lock:
+            self._pending.pop(key, None)
+        return made
+
+
+def _paired(sample: GapSample, kind: Kind) -> Pairs:
+    """Images and texts of a kind that the captions have."""
+    return sample.features[kind], sample.features[Kind.TEXT]
+
+
+def _panel(key: str, name: str, pairs: Pairs, axes: Axes) -> Panel:
+    images, texts = pairs
+    return Panel(
+        key=key,
+        name=name,
+        images=axes.place(images),
+        texts=axes.place(texts),
+        distance=float(np.linalg.norm(images.mean(axis=0) - texts.mean(axis=0))),
+    )
