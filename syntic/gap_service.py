@@ -154,6 +154,15 @@ class OrderedHeatmap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ItemRow:
+    """An item with the cosine to its own text at every step, by kind; a real picture has one."""
+
+    item: int
+    caption: str
+    cosines: dict[Kind, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Neighbour:
     """A point near another, in CLIP's space, not on the map."""
 
@@ -397,6 +406,19 @@ class GapExplorer:
             key = (view.control, view.value, name)
             columns.append(replace(self._measured(view, key, name, pair_rows, pairs), key="now", is_now=True))
         return columns
+
+    def rows(self, view: GapView, items: Sequence[int]) -> list[ItemRow]:
+        """Return some items with the cosines to their own texts."""
+        sample = self.sample(view.corpus, view.pictures)
+        pairs = {kind: found for kind in STAGES if (found := sample.pairs(kind)) is not None}
+
+        def cosines(item: int) -> dict[Kind, float]:
+            is_real = item >= len(sample)
+            row = item - len(sample) if is_real else item
+            kinds = [kind for kind in pairs if (kind is Kind.REAL) == is_real]
+            return {kind: float(pairs[kind][0][row] @ pairs[kind][1][row]) for kind in kinds}
+
+        return [ItemRow(item=i, caption=sample.caption(i), cosines=cosines(i)) for i in items]
 
     def panels(self, view: GapView) -> list[Panel]:
         """Return the steps side by side along the gap, random features last.

@@ -9,6 +9,7 @@ import gradio as gr
 from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
+from .pages.gap import ModalityGap
 from .pages.walk_through import WalkThrough
 from .theme import build_theme, style_sheet
 
@@ -46,6 +47,10 @@ def build_app(service: SynticService) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
+    with demo.route("Modality gap", "/gap"):
+        header("gap")
+        gap = ModalityGap(service)
+        gap.load(demo)
     with demo.route("About", "/about"):
         header("about")
         build_about(service)

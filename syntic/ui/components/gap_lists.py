@@ -1,0 +1,215 @@
+"""The tables, captions and galleries of the page "Modality gap" as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from difflib import SequenceMatcher
+from html import escape
+
+from ...data.contact_sheet import COLUMNS
+from ...evaluation.map import Kind
+from ...gap_service import ItemRow, Neighbour, SampleCaption, StageMeasures
+from ..theme import KIND_NAMES
+from .gap_figures import STAGE_NAMES
+
+LISTED = 48  # items of a selection that are listed
+
+# measure -> what people call it, and what it says
+MEASURES = {
+    "centroid_distance": ("centroid distance", "between the means; 0 is no gap"),
+    "relative_modality_gap": ("relative modality gap", "RMG; 0 is no gap, 0.5 is chance"),
+    "linear_separability": ("linear separability", "how often a linear classifier tells them apart; 0.5 is chance"),
+    "pair_cosine": ("cosine of the pairs", "1 is the same direction"),
+    "alignment": ("alignment", "mean squared distance of the pairs; 0 is the same"),
+    "image_cone": ("cone of the pictures", "mean cosine of any two; 0 fills the sphere"),
+    "text_cone": ("cone of the texts", "the same of the texts"),
+    "image_uniformity": ("uniformity of the pictures", "lower is more even on the sphere"),
+    "text_uniformity": ("uniformity of the texts", "the same of the texts"),
+}
+
+# A click on anything that names a point or a column goes to Python, pointing at it to the map.
+PICK_SCRIPT = """
+element.addEventListener('click', (event) => {
+  const named = event.target.closest('[data-item]'), column = event.target.closest('[data-stage]');
+  if (named) trigger('point', {kind: named.dataset.kind, item: Number(named.dataset.item)});
+  else if (column) trigger('stage', {stage: column.dataset.stage});
+});
+for (const [name, on] of [['pointerover', true], ['pointerout', false], ['focusin', true], ['focusout', false]])
+  element.addEventListener(name, (event) => {
+    const named = event.target.closest('[data-item]');
+    if (!named) return;
+    const detail = on ? {kind: named.dataset.kind, item: Number(named.dataset.item)} : null;
+    document.dispatchEvent(new CustomEvent('g-point', {detail}));
+  });
+element.addEventListener('click', (event) => {
+  if (!event.target.closest('[data-save=csv]')) return;
+  const quoted = (cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`;
+  const rows = [...element.querySelectorAll('tr')].map((row) => [...row.children].map(quoted).join());
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([rows.join('\\n')], {type: 'text/csv'}));
+  link.download = 'modality-gap-table.csv';
+  link.click();
+});
+"""
+
+
+def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
+    """Return the measures, a row each, a column per step; columns can be clicked to see them alone.
+
+    Args:
+        columns: from the service.
+        selected: items that are selected; 0 for all.
+    """
+    heads = "".join(_column_head(column) for column in columns)
+    rows = ""
+    for field, (name, hint) in MEASURES.items():
+        cells = "".join(_cell(column, field) for column in columns)
+        rows += f'<tr><th scope="row">{name}<small>{hint}</small></th>{cells}</tr>'
+    what = f"Only what you selected: {selected} items." if selected else "All items on the map."
+    counts = ", ".join(f"{c.pairs} {STAGE_NAMES.get(c.key, c.name)}" for c in columns if not c.is_now)
+    return (
+        f'<p class="s-note" role="status">{what} Pairs: {escape(counts)}. A dash stands where fewer than 4 are left.'
+        f'</p><div class="g-scroll" tabindex="0" role="region" aria-label="Measures"><table class="g-table"><thead>'
+        f'<tr><th scope="col">measure</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{_save_csv()}"
+    )
+
+
+def sample_captions(samples: Sequence[SampleCaption], pairs: int, read: str, *, turned: bool) -> str:
+    """Return a few captions before and after the control is turned, with the words that differ marked.
+
+    Args:
+        samples: from the service.
+        pairs: n of the sample, so that pictures are found.
+        read: the sentence on what the decoder reads.
+        turned: whether the control is off its standard.
+    """
+    cards = "".join(_sample(one, pairs, turned=turned) for one in samples)
+    return f'<p class="s-note">{escape(read)}</p><div class="g-samples">{cards}</div>'
+
+
+def gallery(rows: Sequence[ItemRow], total: int, pairs: int, *, selected: bool) -> str:
+    """Return the selected items: pictures, captions, and the cosine of each pair at every step.
+
+    Args:
+        rows: the first `LISTED` of them.
+        total: how many are selected.
+        pairs: n of the sample.
+        selected: False where these are only examples, because nothing is selected.
+    """
+    if selected:
+        more = f", the first {len(rows)} are shown" if total > len(rows) else ""
+        words = f"{total} selected{more}."
+    else:
+        words = "Nothing is selected; these are examples."
+    heads = "".join(
+        f'<th scope="col"><i class="g-mark {k}"></i>{STAGE_NAMES[k.value].split(" (")[0]}</th>'
+        for k in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
+    )
+    tiles = "".join(
+        f'<button type="button" {_named(row.item, pairs)} title="{escape(row.caption)}" '
+        f'aria-label="{escape(row.caption)}">{tile(row.item, pairs)}</button>'
+        for row in rows
+    )
+    body = "".join(_item_row(row, pairs) for row in rows)
+    return (
+        f'<p class="s-note" role="status">{words}</p><div class="g-gallery">{tiles}</div>'
+        '<div class="g-scroll g-items" tabindex="0" role="region" aria-label="Selected items"><table class="g-table">'
+        f'<thead><tr><th scope="col">caption, and its cosine to the picture</th>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{_save_csv()}"
+    )
+
+
+def neighbours(
+    kind: Kind, item: int, caption: str, found: Mapping[Kind, Sequence[Neighbour]], pairs: int
+) -> str:
+    """Return a point and its nearest texts and pictures."""
+    lists = "".join(
+        f'<h4 class="s-sub">Nearest {KIND_NAMES[other]}</h4><ol class="g-near">'
+        + "".join(
+            f'<li><button type="button" data-kind="{n.kind}" data-item="{n.item}">'
+            f"{'' if other is Kind.TEXT else tile(n.item, pairs)}<span>{escape(n.caption)}</span>"
+            f'<span class="v">{n.cosine:.2f}</span></button></li>'
+            for n in near
+        )
+        + "</ol>"
+        for other, near in found.items()
+    )
+    picture = "" if kind is Kind.TEXT else tile(item, pairs)
+    return (
+        f'<div class="g-point">{picture}<p><b>{KIND_NAMES[kind]}</b><br>{escape(caption)}</p></div>{lists}'
+        '<p class="s-note">By cosine in CLIP’s space, not by distance on the map.</p>'
+    )
+
+
+def tile(item: int, pairs: int) -> str:
+    """Return the small picture of an item, from the contact sheets that the page holds (CSS sprites)."""
+    kind, number = (Kind.REAL, item - pairs) if item >= pairs else (Kind.GENERATED, item)
+    return f'<span class="g-tile {kind}" style="--x:{number % COLUMNS};--y:{number // COLUMNS}"></span>'
+
+
+def mark_words(before: str, now: str) -> str:
+    """Return a caption as markup with the words marked that the other does not have at that place."""
+    old, new = before.split(), now.split()
+    parts = []
+    for tag, _, _, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        words = escape(" ".join(new[start:end]))
+        if words:
+            parts.append(words if tag == "equal" else f"<mark>{words}</mark>")
+    return " ".join(parts)
+
+
+def _column_head(column: StageMeasures) -> str:
+    if column.is_now:
+        return f'<th scope="col" class="now"><small>turned</small>{escape(column.name)}</th>'
+    name = STAGE_NAMES[column.key]
+    if column.key not in list(Kind):
+        return f'<th scope="col">{name}</th>'
+    return (
+        f'<th scope="col"><button type="button" data-stage="{column.key}" title="Show it alone on the map">'
+        f'<i class="g-mark {column.key}"></i>{name}</button></th>'
+    )
+
+
+def _cell(column: StageMeasures, field: str) -> str:
+    css = ' class="now"' if column.is_now else ""
+    if column.measures is None:
+        return f"<td{css}>–</td>"
+    return f"<td{css}>{asdict(column.measures)[field]:.3f}</td>"
+
+
+def _sample(sample: SampleCaption, pairs: int, *, turned: bool) -> str:
+    now = ""
+    if turned:
+        same = sample.before == sample.now
+        words = "the same" if same else mark_words(sample.before, sample.now)
+        now = f'<span class="now{" same" if same else ""}"><small>now</small>{words}</span>'
+    return (
+        f'<button type="button" class="g-sample" {_named(sample.item, pairs)}>{tile(sample.item, pairs)}<span>'
+        f'<span class="own"><small>its own text</small>{escape(sample.reference)}</span>'
+        f"<span><small>before</small>{escape(sample.before)}</span>{now}</span></button>"
+    )
+
+
+def _item_row(row: ItemRow, pairs: int) -> str:
+    cells = "".join(
+        f"<td>{row.cosines[kind]:.2f}</td>" if kind in row.cosines else "<td>–</td>"
+        for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
+    )
+    return (
+        f'<tr><th scope="row"><button type="button" {_named(row.item, pairs)}>{escape(row.caption)}</button></th>'
+        f"{cells}</tr>"
+    )
+
+
+def _named(item: int, pairs: int) -> str:
+    kind = Kind.REAL if item >= pairs else Kind.GENERATED
+    return f'data-kind="{kind}" data-item="{item}"'
+
+
+def _save_csv() -> str:
+    return (
+        '<div class="g-save"><span>Save</span><button type="button" data-save="csv" '
+        'aria-label="Save this table as CSV">CSV</button></div>'
+    )

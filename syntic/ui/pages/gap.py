@@ -1,0 +1,509 @@
+"""The page "Modality gap": one map, one control at a time, and what it does to measures and captions."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ...errors import Cancelled, InputError, SynticError
+from ...evaluation.controls import Control, name_value
+from ...evaluation.map import Kind
+from ...gap_service import GapView, Layout
+from ...service import SynticService
+from ..components.gap_figures import heatmap_figure, panels_figure, shift_figure
+from ..components.gap_lists import LISTED, gallery, measures_table, neighbours, sample_captions
+from ..components.stage_card import empty
+from ..errors import describe, to_gradio
+from ..gap_texts import CONTROLS
+from ..theme import KIND_NAMES
+from .gap_layout import build_gap_layout
+from .gap_link import Marks, names_gap, read_gap_query, write_gap_query
+
+Updates = dict[Any, Any]
+
+EXAMPLES = 24  # items in the gallery while nothing is selected
+FRAMES = 20  # of one playing of a control
+FRAME_SECONDS = 0.25
+_REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
+_HINT = "Click a mark on the map, a picture or a row to see its neighbours here."
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a visitor picked and switched: what the map's own buttons and gestures set.
+
+    Attributes:
+        selection: items.
+        marks: how the map is drawn.
+    """
+
+    selection: tuple[int, ...] = ()
+    marks: Marks = Marks()
+
+
+class ModalityGap:
+    """The page and its handlers, on one service; making it inside a `gr.Blocks` draws it."""
+
+    def __init__(self, service: SynticService) -> None:
+        self.service = service
+        self.gap = service.gap
+        self._reading: dict[str, threading.Event] = {}  # a visitor's session -> what stops its decoding
+        self.seen = gr.State(Seen())
+        self.link = gr.Textbox(visible="hidden", elem_id="g-link")
+        self.controls, self.views = build_gap_layout(service)
+        self._wire()
+
+    # -- wiring --------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        controls, views = self.controls, self.views
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        latest: dict[str, Any] = {"trigger_mode": "always_last", **quick}
+        inputs: dict[str, Any] = {
+            "corpus": controls.corpus,
+            "pictures": controls.pictures,
+            "layout": controls.layout,
+            "dimensions": controls.dimensions,
+            "control": controls.control,
+            **{control.value: slider for control, slider in controls.sliders.items()},
+            "stage": views.heatmap_stage,
+            "seen": self.seen,
+        }
+        given = self._given = {"inputs_kwargs": inputs}
+        moving = [views.map, views.measures, views.panels, views.heatmap, views.shift, self.link]
+        captions: dict[str, Any] = {
+            **given,
+            "outputs": views.samples,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "trigger_mode": "always_last",
+            "concurrency_limit": 8,
+        }
+        turned = gr.on([s.input for s in controls.sliders.values()], self.turn, outputs=moving, **given, **latest)
+        turned.then(self.read, **captions)
+        sliders = list(controls.sliders.values())
+        reset = controls.standard.click(self.reset, outputs=[*sliders, *moving], **given, **latest)
+        reset.then(self.read, **captions)
+        changed = controls.control.input(
+            self.change_control, outputs=[*sliders, controls.words, *moving], **given, **latest
+        )
+        changed.then(self.read, **captions)
+        playing = controls.play.click(
+            self.play,
+            outputs=[*sliders, controls.play, controls.stop, *moving],
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=4,
+            **given,
+        )
+        playing.then(self.read, **captions)
+        controls.stop.click(self.end_play, None, [controls.play, controls.stop], cancels=playing, **quick).then(
+            self.read, **captions
+        )
+        gr.on(
+            [controls.layout.input, controls.dimensions.input],
+            self.lay_out,
+            outputs=[views.map, self.link],
+            show_progress="hidden",
+            api_visibility="private",
+            trigger_mode="always_last",
+            concurrency_limit=4,
+            **given,
+        )
+        gr.on(
+            [controls.corpus.input, controls.pictures.input],
+            self.change_data,
+            outputs=self.restored,
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=2,
+            **given,
+        ).then(self.read, **captions)
+        views.heatmap_stage.input(
+            self.change_stage, outputs=[views.heatmap, self.seen, self.link], **given, **latest
+        )
+        selecting = [self.seen, views.measures, views.heatmap, views.gallery, self.link]
+        views.map.lasso(self.select, outputs=selecting, **given, **latest).then(self.read, **captions)
+        views.map.toggle(self.toggle, outputs=[self.seen, self.link], **given, **latest)
+        views.map.point(self.point_on_map, outputs=[self.seen, views.side, self.link], **given, **latest)
+        pointing = [self.seen, views.side, views.map, self.link]
+        for view in (views.side, views.samples, views.gallery, views.heatmap):
+            view.point(self.point_elsewhere, outputs=pointing, **given, **latest)
+        views.measures.stage(self.show_stage, outputs=[self.seen, views.map, self.link], **given, **latest)
+        self.link.change(None, self.link, None, js=_REPLACE_LINK)
+
+    def load(self, demo: gr.Blocks) -> None:
+        """Fill the page when a visitor opens it: the views first, then pictures and captions."""
+        controls, views = self.controls, self.views
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        filled = demo.load(self.restore, None, self.restored, queue=False, **quiet)
+        filled.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quiet)
+        filled.then(self.read, outputs=views.samples, **self._given, **quiet)
+
+    @property
+    def restored(self) -> list[Any]:
+        """The components that `restore` may change."""
+        controls, views = self.controls, self.views
+        return [
+            *(controls.corpus, controls.pictures, controls.layout, controls.dimensions, controls.control),
+            *controls.sliders.values(),
+            controls.words,
+            *(views.map, views.side, views.measures, views.panels, views.heatmap_stage, views.heatmap),
+            *(views.shift, views.gallery, self.seen, self.link),
+        ]
+
+    # -- handlers ------------------------------------------------------------------------------
+
+    def restore(self, request: gr.Request) -> Updates:
+        """Put what the link names, or a first view, on the page."""
+        try:
+            standard = self._standard()
+        except SynticError as error:
+            return {self.views.measures: empty(describe(error))}
+        view, marks = standard, Marks()
+        query = dict(request.query_params)
+        if names_gap(query):
+            try:
+                view, marks = read_gap_query(query, standard, self._standard_value)
+                view = self._checked(view)
+            except SynticError as error:
+                gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
+                view, marks = standard, Marks()
+        return self._everything(view, marks)
+
+    def load_pictures(self, corpus: str, pictures: str | None) -> dict[str, str]:
+        """Send the small pictures, once the page is there."""
+        try:
+            if not self.gap.is_encoded(corpus, pictures):
+                pictures = None
+            sheets = self.gap.pictures(GapView(corpus=corpus, pictures=pictures))
+        except SynticError:
+            return {}
+        return {
+            kind.value: f"data:image/webp;base64,{base64.b64encode(sheet.encoded()).decode()}"
+            for kind, sheet in sheets.items()
+        }
+
+    def turn(self, **inputs: Any) -> Updates:
+        """Follow the slider."""
+        view, seen = self._asked(inputs)
+        return self._answer(lambda: self._moving(view, seen.marks))
+
+    def read(self, request: gr.Request, **inputs: Any) -> Any:
+        """Let the decoder read the features as they are turned; a newer question stops an older one."""
+        view, _ = self._asked(inputs)
+        session, stop = request.session_hash or "", threading.Event()
+        if previous := self._reading.get(session):
+            previous.set()
+        self._reading[session] = stop
+        try:
+            found = self.gap.samples(view, stop.is_set)
+            pairs, turned = len(self.gap.sample(view.corpus)), not self.gap.is_standard(view)
+            return sample_captions(found, pairs, CONTROLS[view.control].read, turned=turned)
+        except Cancelled:
+            return gr.skip()
+        except SynticError as error:
+            return empty(describe(error))
+        finally:
+            if self._reading.get(session) is stop:
+                del self._reading[session]
+
+    def reset(self, **inputs: Any) -> Updates:
+        """Bring the slider back to where it changes nothing."""
+        view, seen = self._asked(inputs)
+
+        def answer() -> Updates:
+            value = self._standard_value(view.corpus, view.control)
+            moved = self._moving(replace(view, value=value), seen.marks)
+            return {self.controls.sliders[view.control]: value, **moved}
+
+        return self._answer(answer)
+
+    def change_control(self, **inputs: Any) -> Updates:
+        """Show another control's slider and what it makes of the features."""
+        view, seen = self._asked(inputs)
+        return self._answer(lambda: self._show_control(view) | self._moving(view, seen.marks))
+
+    def play(self, **inputs: Any) -> Iterator[Updates]:
+        """Run the slider from its low to its high end, and leave it there."""
+        view, seen = self._asked(inputs)
+        controls = self.controls
+        try:
+            limits = self.gap.range(view.corpus, view.control)
+            values = np.linspace(limits.low, limits.high, FRAMES + 1)
+            if view.control is Control.TEMPERATURE:
+                values = np.geomspace(limits.low, limits.high, FRAMES + 1)
+            started = {controls.play: gr.update(interactive=False), controls.stop: gr.update(interactive=True)}
+            yield started
+            for value in values:
+                stepped = limits.low + round((value - limits.low) / limits.step) * limits.step
+                began = time.monotonic()
+                now = replace(view, value=round(stepped, 6))
+                yield {controls.sliders[view.control]: now.value, **self._moving(now, seen.marks)}
+                time.sleep(max(0.0, FRAME_SECONDS - (time.monotonic() - began)))
+            yield self.end_play()
+        except SynticError as error:
+            raise to_gradio(error) from error
+
+    def end_play(self) -> Updates:
+        """Make the buttons ready for the next time."""
+        controls = self.controls
+        return {controls.play: gr.update(interactive=True), controls.stop: gr.update(interactive=False)}
+
+    def lay_out(self, **inputs: Any) -> Iterator[Updates]:
+        """Draw another layout; where UMAP has to be fitted first, say so and show PCA meanwhile."""
+        view, seen = self._asked(inputs)
+        try:
+            if not self.gap.is_laid_out(view):
+                note = "UMAP is being fitted, about a minute; PCA meanwhile."
+                yield {self.views.map: self._map(replace(view, layout=Layout.PCA), seen.marks, note)}
+            yield {self.views.map: self._map(view, seen.marks), self.link: self._link(view, seen.marks)}
+        except SynticError as error:
+            raise to_gradio(error) from error
+
+    def change_data(self, request: gr.Request, **inputs: Any) -> Iterator[Updates]:
+        """Take another corpus or other real pictures; pictures the map does not have are encoded first."""
+        view, seen = self._asked({**inputs, "seen": Seen(marks=inputs["seen"].marks)})
+        marks = replace(seen.marks, focus=None)
+        try:
+            if view.pictures is not None and not self.gap.is_encoded(view.corpus, view.pictures):
+                words = f"CLIP encodes the pictures of “{view.pictures}”; this takes a moment."
+                yield {self.views.gallery: empty(words), self.views.side: empty(words)}
+                self.gap.encode(view.pictures)
+            value = self._standard_value(view.corpus, view.control)
+            yield self._everything(replace(view, value=value, selection=()), marks)
+        except SynticError as error:
+            raise to_gradio(error) from error
+
+    def change_stage(self, **inputs: Any) -> Updates:
+        """Show the heatmap of another step."""
+        view, seen = self._asked(inputs)
+        marks = replace(seen.marks, heatmap=inputs["stage"])
+        return self._answer(
+            lambda: {
+                self.views.heatmap: self._heatmap(view, marks.heatmap),
+                self.seen: replace(seen, marks=marks),
+                self.link: self._link(view, marks),
+            }
+        )
+
+    def select(self, event: gr.EventData, **inputs: Any) -> Updates:
+        """Take what was selected on the map to the table, the heatmap and the gallery."""
+        view, seen = self._asked(inputs)
+        items = event._data.get("items")
+        if not isinstance(items, list) or not all(isinstance(item, int) for item in items):
+            raise to_gradio(InputError("The selection did not arrive; please draw it again."))
+        view = replace(view, selection=tuple(items))
+        return self._answer(
+            lambda: {
+                self.seen: replace(seen, selection=self.gap.check(view).selection),
+                self.views.measures: self._measures(view),
+                self.views.heatmap: self._heatmap(view, seen.marks.heatmap),
+                self.views.gallery: self._gallery(view),
+                self.link: self._link(view, seen.marks),
+            }
+        )
+
+    def toggle(self, event: gr.EventData, **inputs: Any) -> Updates:
+        """Remember which kinds are shown and whether pictures are marks, for the link."""
+        view, seen = self._asked(inputs)
+        shown = tuple(kind for kind in Kind if kind.value in event._data.get("shown", []))
+        marks = replace(seen.marks, shown=shown, thumbnails=bool(event._data.get("thumbnails")))
+        return {self.seen: replace(seen, marks=marks), self.link: self._link(view, marks)}
+
+    def point_on_map(self, event: gr.EventData, **inputs: Any) -> Updates:
+        """List the neighbours of a mark; the map shows it already."""
+        view, seen = self._asked(inputs)
+        marks = replace(seen.marks, focus=_point(event))
+        return self._answer(
+            lambda: {
+                self.views.side: self._side(view, marks),
+                self.seen: replace(seen, marks=marks),
+                self.link: self._link(view, marks),
+            }
+        )
+
+    def point_elsewhere(self, event: gr.EventData, **inputs: Any) -> Updates:
+        """List the neighbours of an item of a list, and show it on the map."""
+        view, seen = self._asked(inputs)
+        point = _point(event)
+        shown = tuple(kind for kind in Kind if kind in seen.marks.shown or kind is point[0])
+        marks = replace(seen.marks, focus=point, shown=shown)
+        return self._answer(
+            lambda: {
+                self.views.side: self._side(view, marks),
+                self.views.map: self._map(view, marks),
+                self.seen: replace(seen, marks=marks),
+                self.link: self._link(view, marks),
+            }
+        )
+
+    def show_stage(self, event: gr.EventData, **inputs: Any) -> Updates:
+        """Show the texts and the kind of one column alone on the map, or all again."""
+        view, seen = self._asked(inputs)
+        kind = Kind(event._data.get("stage", Kind.GENERATED))
+        alone = tuple(k for k in Kind if k in (Kind.TEXT, kind))
+        marks = replace(seen.marks, shown=tuple(Kind) if seen.marks.shown == alone else alone)
+        return self._answer(
+            lambda: {
+                self.views.map: self._map(view, marks),
+                self.seen: replace(seen, marks=marks),
+                self.link: self._link(view, marks),
+            }
+        )
+
+    # -- what is asked -------------------------------------------------------------------------
+
+    def _asked(self, inputs: dict[str, Any]) -> tuple[GapView, Seen]:
+        control = Control(inputs["control"])
+        seen: Seen = inputs["seen"]
+        view = GapView(
+            corpus=inputs["corpus"],
+            pictures=inputs["pictures"],
+            layout=Layout(inputs["layout"]),
+            dimensions=int(inputs["dimensions"]),
+            control=control,
+            value=float(inputs[control.value]),
+            selection=seen.selection,
+        )
+        return view, seen
+
+    def _standard(self) -> GapView:
+        corpus = self.gap.corpora[0]
+        real = self.gap.sample(corpus).real
+        value = self._standard_value(corpus, Control.TEMPERATURE)
+        return GapView(corpus=corpus, pictures=real.test_set if real else None, value=value)
+
+    def _standard_value(self, corpus: str, control: Control) -> float:
+        return self.gap.range(corpus, control).standard
+
+    def _checked(self, view: GapView) -> GapView:
+        if not self.gap.is_encoded(view.corpus, view.pictures):
+            assert view.pictures is not None
+            self.gap.encode(view.pictures)
+        return self.gap.check(view)
+
+    def _answer(self, make: Callable[[], Updates]) -> Updates:
+        try:
+            return make()
+        except SynticError as error:
+            raise to_gradio(error) from error
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    def _everything(self, view: GapView, marks: Marks) -> Updates:
+        controls, views = self.controls, self.views
+        if not self.gap.is_laid_out(view):
+            view = replace(view, layout=Layout.PCA)
+        return {
+            controls.corpus: view.corpus,
+            controls.pictures: view.pictures,
+            controls.layout: view.layout.value,
+            controls.dimensions: view.dimensions,
+            controls.control: view.control.value,
+            **self._show_control(view),
+            **self._moving(view, marks),
+            views.side: self._side(view, marks),
+            views.heatmap_stage: marks.heatmap,
+            views.heatmap: self._heatmap(view, marks.heatmap),
+            views.gallery: self._gallery(view),
+            self.seen: Seen(view.selection, marks),
+        }
+
+    def _show_control(self, view: GapView) -> Updates:
+        updates: Updates = {self.controls.words: CONTROLS[view.control].explanation}
+        for control, slider in self.controls.sliders.items():
+            limits = self.gap.range(view.corpus, control)
+            updates[slider] = gr.update(
+                minimum=limits.low,
+                maximum=limits.high,
+                step=limits.step,
+                visible=control is view.control,
+                **({"value": view.value} if control is view.control else {"value": limits.standard}),
+            )
+        return updates
+
+    def _moving(self, view: GapView, marks: Marks) -> Updates:
+        """All that follows a control; the heatmap only where it shows what was turned."""
+        views = self.views
+        turned = {views.heatmap: self._heatmap(view, "now")} if marks.heatmap == "now" else {}
+        return {
+            views.map: self._map(view, marks),
+            views.measures: self._measures(view),
+            views.panels: panels_figure(self.gap.panels(view)),
+            views.shift: self._shift(view),
+            self.link: self._link(view, marks),
+            **turned,
+        }
+
+    def _map(self, view: GapView, marks: Marks, note: str | None = None) -> dict[str, Any]:
+        places = self.gap.places(view)
+        sample = self.gap.sample(view.corpus, view.pictures)
+        clouds = {
+            kind.value: base64.b64encode(np.ascontiguousarray(c, dtype="<f4").tobytes()).decode()
+            for kind, c in places.coordinates.items()
+        }
+        return {
+            "key": f"{view.corpus} {view.pictures} {view.layout} {view.dimensions}",
+            "dimensions": view.dimensions,
+            "clouds": clouds,
+            "captions": [sample.caption(item) for item in range(sample.items)],
+            "pairs": len(sample),
+            "names": {kind.value: name for kind, name in KIND_NAMES.items()},
+            "selection": list(view.selection),
+            "shown": list(marks.shown),
+            "thumbnails": marks.thumbnails,
+            "focus": None if marks.focus is None else {"kind": marks.focus[0].value, "item": marks.focus[1]},
+            "note": note or self._map_note(view, places.explained),
+        }
+
+    def _map_note(self, view: GapView, explained: np.ndarray | None) -> str:
+        moved = "" if self.gap.is_standard(view) else f" Turned: {name_value(view.control, view.value)}."
+        if explained is None:
+            return f"UMAP, fitted once; what you turn is placed among its nearest neighbours.{moved}"
+        shares = " + ".join(f"{share:.0%}" for share in explained)
+        return f"PCA; its axes hold {shares} of the variance.{moved}"
+
+    def _measures(self, view: GapView) -> str:
+        return measures_table(self.gap.measures(view), len(view.selection))
+
+    def _heatmap(self, view: GapView, stage: str) -> str:
+        return heatmap_figure(self.gap.heatmap(view, stage), stage)
+
+    def _shift(self, view: GapView) -> str:
+        amount = view.value if view.control is Control.SHIFT else None
+        return shift_figure(self.gap.shift_curves(view.corpus), amount)
+
+    def _gallery(self, view: GapView) -> str:
+        sample = self.gap.sample(view.corpus, view.pictures)
+        items = list(view.selection)
+        if not items:
+            order = np.random.default_rng(0).permutation(sample.items)[:EXAMPLES]
+            items = np.sort(order).tolist()
+        rows = self.gap.rows(view, items[:LISTED])
+        return gallery(rows, len(items), len(sample), selected=bool(view.selection))
+
+    def _side(self, view: GapView, marks: Marks) -> str:
+        if marks.focus is None:
+            return empty(_HINT)
+        kind, item = marks.focus
+        found = self.gap.neighbours(view, kind, item)
+        sample = self.gap.sample(view.corpus, view.pictures)
+        return neighbours(kind, item, sample.caption(item), found, len(sample))
+
+    def _link(self, view: GapView, marks: Marks) -> str:
+        return write_gap_query(view, marks, self._standard())
+
+
+def _point(event: gr.EventData) -> tuple[Kind, int]:
+    kind, item = event._data.get("kind"), event._data.get("item")
+    if kind not in list(Kind) or not isinstance(item, int):
+        raise to_gradio(InputError("There is no such point; pick one that is shown."))
+    return Kind(kind), item

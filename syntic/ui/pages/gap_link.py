@@ -1,0 +1,131 @@
+"""Links that restore the page "Modality gap": the query string names everything that is on it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from ...errors import InputError
+from ...evaluation.controls import Control
+from ...evaluation.map import Kind
+from ...gap_service import GapView, Layout
+
+KEYS = ("corpus", "pictures", "layout", "dimensions", "control", "value", "selection", "shown", "thumbnails")
+KEYS += ("focus", "heatmap")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """How the map is drawn, which is the browser's own business until a link is made.
+
+    Attributes:
+        shown: the kinds that are on it.
+        thumbnails: pictures as marks.
+        focus: the point whose neighbours are listed, or None.
+        heatmap: the step of the heatmap.
+    """
+
+    shown: tuple[Kind, ...] = tuple(Kind)
+    thumbnails: bool = False
+    focus: tuple[Kind, int] | None = None
+    heatmap: str = "generated"
+
+
+def write_gap_query(view: GapView, marks: Marks, standard: GapView) -> str:
+    """Return the query string of what is on the page; what is as on a first visit is left out."""
+    plain = Marks()
+    query: dict[str, Any] = {}
+    for name in ("corpus", "pictures", "layout", "dimensions", "control"):
+        if getattr(view, name) != getattr(standard, name):
+            query[name] = getattr(view, name)
+    if view.value != standard.value or view.control != standard.control:
+        query["value"] = f"{view.value:g}"
+    if view.selection:
+        query["selection"] = pack(view.selection)
+    if marks.shown != plain.shown:
+        query["shown"] = ",".join(marks.shown)
+    if marks.thumbnails:
+        query["thumbnails"] = 1
+    if marks.focus is not None:
+        query["focus"] = f"{marks.focus[0]},{marks.focus[1]}"
+    if marks.heatmap != plain.heatmap:
+        query["heatmap"] = marks.heatmap
+    return f"?{urlencode(query)}" if query else ""
+
+
+def read_gap_query(
+    query: Mapping[str, str], standard: GapView, standard_value: Callable[[str, Control], float]
+) -> tuple[GapView, Marks]:
+    """Read what `write_gap_query` wrote; unknown keys are left alone, Gradio has some of its own.
+
+    Args:
+        query: the parameters of the address.
+        standard: for what the link does not name.
+        standard_value: corpus and control -> the value where the link names none.
+
+    Raises:
+        InputError: for a value that cannot be one.
+    """
+    changes: dict[str, Any] = {name: query[name] for name in ("corpus", "pictures") if query.get(name)}
+    changes["layout"] = _one_of(Layout, query.get("layout", standard.layout), "layout")
+    changes["control"] = _one_of(Control, query.get("control", standard.control), "control")
+    changes["dimensions"] = int(_number(query.get("dimensions", str(standard.dimensions)), "dimensions"))
+    if "value" in query:
+        changes["value"] = _number(query["value"], "value")
+    else:
+        changes["value"] = standard_value(changes.get("corpus", standard.corpus), changes["control"])
+    if query.get("selection"):
+        changes["selection"] = unpack(query["selection"])
+    marks = Marks(thumbnails=query.get("thumbnails") == "1", heatmap=query.get("heatmap", "generated"))
+    if "shown" in query:
+        names = [name for name in query["shown"].split(",") if name]
+        marks = replace(marks, shown=tuple(_one_of(Kind, name, "shown") for name in names))
+    if query.get("focus"):
+        kind, _, item = query["focus"].partition(",")
+        marks = replace(marks, focus=(_one_of(Kind, kind, "focus"), int(_number(item, "focus"))))
+    return replace(standard, **changes), marks
+
+
+def names_gap(query: Mapping[str, str]) -> bool:
+    """Say whether an address asks for anything of this page."""
+    return bool(query.keys() & set(KEYS))
+
+
+def pack(items: tuple[int, ...]) -> str:
+    """Write items as a set of bits in URL-safe base64: 750 points take at most 125 letters."""
+    bits = np.zeros(max(items) + 1, dtype=np.uint8)
+    bits[list(items)] = 1
+    return base64.urlsafe_b64encode(np.packbits(bits).tobytes()).decode().rstrip("=")
+
+
+def unpack(text: str) -> tuple[int, ...]:
+    """Read what `pack` wrote.
+
+    Raises:
+        InputError: if it is not that.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise InputError("The link's selection is damaged; copy the whole link.") from error
+    return tuple(np.flatnonzero(np.unpackbits(np.frombuffer(data, dtype=np.uint8))).tolist())
+
+
+def _one_of(kind: type[Any], value: str, name: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(kind)
+        raise InputError(f"The link's {name} must be one of {known} but is {value[:40]!r}.") from None
+
+
+def _number(value: str, name: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(f"The link's {name} must be a number but is {value[:40]!r}.") from None
