@@ -1,4 +1,4 @@
-"""The use cases of the page "Modality gap": typed questions in, dataclasses out, models under the one lock."""
+"""The use cases of the page "Modality gap": typed questions in, dataclasses out, models under one lock."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ from .evaluation.controls import (
     check_value,
     control_range,
     move,
-    name_value,
     read,
     readable_items,
 )
-from .evaluation.gap import GapMeasures, ShiftCurve, contrastive_loss, loss_along_shift, random_pairs, shift_gap
+from .evaluation.gap import (
+    GapMeasures,
+    ShiftCurve,
+    loss_along_shift,
+    random_pairs,
+)
 from .evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
 from .evaluation.heatmap import Clusters, Heatmap, order_by_clusters, similarity_heatmap
 from .evaluation.map import GapMap, Kind, MapPoints, lay_out, pictures_path
@@ -351,7 +355,7 @@ class GapExplorer:
         if kind not in clouds or not 0 <= item - start < len(clouds[kind]):
             raise InputError(f"There is no point {item} among the {kind} features.")
         feature = clouds[kind][item - start]
-        found = {}
+        found: dict[Kind, list[Neighbour]] = {}
         for other in (Kind.TEXT, Kind.GENERATED, Kind.REAL):
             if other not in clouds:
                 continue
@@ -388,23 +392,25 @@ class GapExplorer:
     # -- numbers -------------------------------------------------------------------------------
 
     def measures(self, view: GapView) -> list[StageMeasures]:
-        """Return the measures of every step, of random features, and of what the control made.
+        """Return the measures of what the control made, of every step, and of random features.
 
         A selection restricts every column to its items; the captions count for the generated,
         refined and projected features, the real pictures for theirs.
         """
         sample = self.sample(view.corpus, view.pictures)
         pair_rows, real_rows = self._rows(sample, view.selection)
-        columns = [
+        columns = []
+        if not self.is_standard(view):
+            for name, turned in self.moved(view).measured.items():
+                now = self._measured(view, (view.control, view.value, name), name, pair_rows, turned)
+                columns.append(replace(now, key="now", is_now=True))
+        columns += [
             self._measured(view, kind.value, kind.value, real_rows if kind is Kind.REAL else pair_rows, pairs)
             for kind in STAGES
             if (pairs := sample.pairs(kind)) is not None
         ]
         random = self._random(sample)
         columns.append(self._measured(view, RANDOM, RANDOM, pair_rows, random))
-        for name, pairs in self.moved(view).measured.items():
-            key = (view.control, view.value, name)
-            columns.append(replace(self._measured(view, key, name, pair_rows, pairs), key="now", is_now=True))
         return columns
 
     def rows(self, view: GapView, items: Sequence[int]) -> list[ItemRow]:
@@ -477,16 +483,12 @@ class GapExplorer:
         def make() -> dict[Kind, ShiftCurve]:
             rows = np.sort(np.random.default_rng(0).permutation(len(sample))[:SHIFT_PAIRS])
             kinds = (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED)
-            return {
-                kind: loss_along_shift(*(part[rows] for part in _paired(sample, kind)), SHIFT_AMOUNTS)
-                for kind in kinds
-            }
+            texts = sample.features[Kind.TEXT][rows]
+            return {k: loss_along_shift(sample.features[k][rows], texts, SHIFT_AMOUNTS) for k in kinds}
 
         return self._once(("shift", corpus), make)
 
-    def samples(
-        self, view: GapView, should_stop: Callable[[], bool] = lambda: False
-    ) -> list[SampleCaption]:
+    def samples(self, view: GapView, should_stop: Callable[[], bool] = lambda: False) -> list[SampleCaption]:
         """Let a shipped decoder caption a few items, before and after the control is turned.
 
         The items are the first of the selection that fit, else some drawn with a fixed seed.
@@ -569,7 +571,9 @@ class GapExplorer:
             stacked = np.concatenate(list(clouds.values())).astype(np.float32)
             ends = np.cumsum([len(features) for features in clouds.values()])[:-1]
             parts = np.split(lay_out(stacked, dimensions), ends)
-            logger.info("UMAP of %r in %d dimensions: %.1f s", corpus, dimensions, time.perf_counter() - started)
+            logger.info(
+                "UMAP of %r in %d dimensions: %.1f s", corpus, dimensions, time.perf_counter() - started
+            )
             points = {
                 kind: MapPoints(
                     features=clouds[kind],
@@ -603,7 +607,9 @@ class GapExplorer:
             f"There is no heatmap of {stage!r}; choose generated, refined, projected, random or now."
         )
 
-    def _rows(self, sample: GapSample, selection: Sequence[int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _rows(
+        self, sample: GapSample, selection: Sequence[int]
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         if not selection:
             return None, None
         items = np.array(selection, dtype=int)

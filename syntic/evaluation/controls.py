@@ -147,7 +147,9 @@ def read(sample: GapSample, control: Control, value: float, items: list[int]) ->
     standard = control_range(sample, control).standard
     if control is Control.REFINEMENT:
         steps = sample.refined(round(standard)), sample.refined(round(value))
-        return Reading(items=items, before=steps[0][chosen], now=steps[1][chosen], variant=Variant.parse("fo"))
+        return Reading(
+            items=items, before=steps[0][chosen], now=steps[1][chosen], variant=Variant.parse("fo")
+        )
     images, texts = _of_items(sample, chosen)
     if control is Control.TEMPERATURE:
         before, now = (sample.project(images, 1 / v) for v in (standard, value))

@@ -140,7 +140,7 @@ class GapSample:
 def sample_of_map(components: Components, corpus: str, gap_map: GapMap) -> GapSample:
     """Return the sample that a corpus' map was fitted on."""
     points = gap_map.points
-    own = {kind: points[kind].features for kind in points if kind is not Kind.REAL}
+    own: dict[Kind, np.ndarray] = {k: points[k].features for k in points if k is not Kind.REAL}
     real = None
     if Kind.REAL in points:
         real = RealPictures(

@@ -56,9 +56,7 @@ class Heatmap:
     pairs: float
 
 
-def order_by_clusters(
-    text_features: np.ndarray, captions: Sequence[str], count: int = CLUSTERS
-) -> Clusters:
+def order_by_clusters(text_features: np.ndarray, captions: Sequence[str], count: int = CLUSTERS) -> Clusters:
     """Order captions by average-linkage clustering of their features (cosine distance).
 
     Args:
@@ -82,7 +80,9 @@ def order_by_clusters(
     members = fcluster(tree, count, "maxclust")[order]
     starts = [0, *(np.flatnonzero(np.diff(members)) + 1).tolist()]
     groups = np.split(order, starts[1:])
-    return Clusters(order=order, starts=starts, words=_telling_words([[captions[i] for i in g] for g in groups]))
+    return Clusters(
+        order=order, starts=starts, words=_telling_words([[captions[i] for i in g] for g in groups])
+    )
 
 
 def similarity_heatmap(image_features: np.ndarray, text_features: np.ndarray, order: np.ndarray) -> Heatmap:
@@ -110,7 +110,9 @@ def similarity_heatmap(image_features: np.ndarray, text_features: np.ndarray, or
 
 def _telling_words(groups: Sequence[Sequence[str]]) -> list[str]:
     """Return for each group the word that most of its captions have and few others do."""
-    counts = [Counter(w for text in g for w in set(_WORD.findall(text.lower())) - _EMPTY_WORDS) for g in groups]
+    counts = [
+        Counter(w for text in g for w in set(_WORD.findall(text.lower())) - _EMPTY_WORDS) for g in groups
+    ]
     total = Counter[str]()
     for count in counts:
         total.update(count)

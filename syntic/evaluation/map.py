@@ -151,9 +151,7 @@ class GapMap:
                         labels=labels[name],
                         space=tensors.get(f"{name}.space"),
                         own_texts=(
-                            None
-                            if (own := tensors.get(f"{name}.own_texts")) is None
-                            else _normalise(own)
+                            None if (own := tensors.get(f"{name}.own_texts")) is None else _normalise(own)
                         ),
                     )
                     for name in labels
@@ -206,9 +204,7 @@ def fit_map(
     return GapMap(points, {**method, **(settings or {})})
 
 
-def lay_out(
-    features: np.ndarray, dimensions: int, *, seed: int = 0, min_dist: float = 0.15
-) -> np.ndarray:
+def lay_out(features: np.ndarray, dimensions: int, *, seed: int = 0, min_dist: float = 0.15) -> np.ndarray:
     """Lay features (n, D) out with UMAP: cosine distance, a fixed seed.
 
     Returns:

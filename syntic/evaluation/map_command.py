@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+
 from PIL import Image
 
 from ..data.coco import TestSet
@@ -83,9 +84,7 @@ def export_map(
     return fit_map(features, labels, own_texts=own_texts, seed=seed, settings=settings)
 
 
-def draw_generated(
-    components: Components, corpus: str, *, texts: int = 500, seed: int = 0
-) -> ContactSheet:
+def draw_generated(components: Components, corpus: str, *, texts: int = 500, seed: int = 0) -> ContactSheet:
     """Draw the generated pictures of a map again, small, each from the seed it had in `synthesize`.
 
     The feature store keeps features and seeds, not pictures.

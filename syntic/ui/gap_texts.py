@@ -36,11 +36,12 @@ VIEWS: dict[str, ViewText] = {
     "measures": ViewText(
         title="The gap in numbers",
         explanation=(
-            "Each column measures pictures at one step against their texts; the framed one is what you turned. "
-            "Random directions are the control: a number says something where it differs from theirs."
+            "Each column measures pictures at one step against their texts; the framed one is what you "
+            "turned. Random directions are the control: a number says something where it differs from theirs."
         ),
-        equation=r"\lVert\bar x-\bar y\rVert,\qquad \mathrm{RMG}=\frac{\overline{d(x_i,y_i)}}{\overline{d(x_i,"
-        r"y_i)}+\frac12\left[\overline{d(x_i,x_j)}+\overline{d(y_i,y_j)}\right]},\;\; d=\tfrac{1-\cos}{2}",
+        equation=r"\lVert\bar x-\bar y\rVert,\qquad \mathrm{RMG}=\frac{\overline{d(x_i,y_i)}}"
+        r"{\overline{d(x_i,y_i)}+\frac12\left[\overline{d(x_i,x_j)}+\overline{d(y_i,y_j)}\right]}"
+        r",\;\; d=\tfrac{1-\cos}{2}",
     ),
     "samples": ViewText(
         title="What a decoder writes",
@@ -53,12 +54,12 @@ VIEWS: dict[str, ViewText] = {
     "panels": ViewText(
         title="Before and after each step",
         explanation=(
-            "Left to right runs the direction of the gap itself, so the two vertical lines, the means, are as "
-            "far apart as the centroid distance. Random features get the same treatment and show how much "
+            "Left to right runs the direction of the gap itself, so the two vertical lines, the means, are "
+            "as far apart as the centroid distance. Random features get the same treatment and show how much "
             "distance two clouds have by chance."
         ),
-        equation=r"\Big(\tfrac{\Delta}{\lVert\Delta\rVert}\cdot f,\;\; p\cdot f\Big),\qquad \Delta=\bar x-\bar y,"
-        r"\quad p\perp\Delta",
+        equation=r"\Big(\tfrac{\Delta}{\lVert\Delta\rVert}\cdot f,\;\; p\cdot f\Big),"
+        r"\qquad \Delta=\bar x-\bar y,\quad p\perp\Delta",
     ),
     "heatmap": ViewText(
         title="Who is similar to whom",
@@ -76,14 +77,16 @@ VIEWS: dict[str, ViewText] = {
             "contrastive loss is taken on the way, as Liang et al. did in 2022. Where the curve is lowest "
             "tells whether closing the gap by hand would have pleased the training objective."
         ),
-        equation=r"x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert},\quad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert}"
-        r",\qquad L=-\tfrac1{2n}\sum_i\log p(y_i\mid x_i)+\log p(x_i\mid y_i)",
+        equation=r"x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert},"
+        r"\quad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert},"
+        r"\qquad L=-\tfrac1{2n}\textstyle\sum_i[\log p(y_i\mid x_i)+\log p(x_i\mid y_i)]",
     ),
     "gallery": ViewText(
         title="What you selected",
         explanation=(
             "Draw a lasso on the map, or click a cluster, and its pictures and captions appear here with the "
-            "cosine of each pair at every step. Point at one to find it on the map; click it for its neighbours."
+            "cosine of each pair at every step. Point at one to find it on the map; click it for its "
+            "neighbours."
         ),
         equation=r"f_\mathrm{sim}(s_i^v,t_i^t)\quad(1)",
     ),
@@ -112,7 +115,8 @@ CONTROLS: dict[Control, ControlText] = {
         name="Projection",
         label="Temperature of Eq. 3: 1 /",
         explanation=(
-            "Eq. 3 writes a picture as a mixture of texts, $v=\\sum_j \\mathrm{softmax}(s\\cdot t_j/\\tau)\\,t_j$. "
+            "Eq. 3 writes a picture as a mixture of texts, "
+            "$v=\\sum_j \\mathrm{softmax}(s\\cdot t_j/\\tau)\\,t_j$. "
             "A high temperature mixes many and ends at their mean; a low one keeps the nearest text alone."
         ),
         read="Real pictures, projected, read by the decoder of FP.",
@@ -121,8 +125,9 @@ CONTROLS: dict[Control, ControlText] = {
         name="Refinement",
         label="Steps of Eq. 2",
         explanation=(
-            "Eq. 2 pulls each generated feature to its own text and off the others, $s\\leftarrow s-\\eta\\nabla_s L$. "
-            "Watch the pairs get closer while the centroid distance hardly moves: it sharpens, it does not close."
+            "Eq. 2 pulls each generated feature to its own text and off the others, "
+            "$s\\leftarrow s-\\eta\\nabla_s L$. Watch the pairs get closer while the centroid distance "
+            "hardly moves: it sharpens, it does not close."
         ),
         read="Generated pictures, refined and not projected, read by the decoder of FO.",
     ),
@@ -130,8 +135,9 @@ CONTROLS: dict[Control, ControlText] = {
         name="Noise",
         label="Standard deviation per dimension",
         explanation=(
-            "CapDec closes nothing: it blurs the texts, $y'=\\mathrm{norm}(y+\\sigma n)$, until pictures fall "
-            "within the blur. Its own setting is $\\sigma=0.126$; what survives of a sentence shows below."
+            "CapDec closes nothing: it blurs the texts, $y'=\\mathrm{norm}(y+\\sigma n)$, until pictures "
+            "fall within the blur. Its own setting is $\\sigma=0.126$; what survives of a sentence "
+            "shows below."
         ),
         read="The pictures' reference texts with noise, read by the decoder of FP.",
     ),
@@ -139,9 +145,13 @@ CONTROLS: dict[Control, ControlText] = {
         name="Gap shift",
         label="Shift λ along the gap",
         explanation=(
-            "Both modalities move along the difference of their means, $x'=\\mathrm{norm}(x-\\lambda\\Delta/2)$; at "
-            "1 the means meet, below 0 the gap widens. The means meet, but the shapes of the two clouds stay."
+            "Both modalities move along the difference of their means, "
+            "$x'=\\mathrm{norm}(x-\\lambda\\Delta/2)$; at 1 the means meet, "
+            "below 0 the gap widens. The means meet, but the shapes of the two clouds stay."
         ),
-        read="Real pictures moved all the way, norm(x − λΔ), because the decoder of FP knows the texts where they are.",
+        read=(
+            "Real pictures moved all the way, norm(x − λΔ), because the decoder of FP knows the texts where "
+            "they are."
+        ),
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from io import BytesIO
 
@@ -14,6 +14,7 @@ from PIL import Image
 from ...evaluation.gap import ShiftCurve
 from ...evaluation.map import Kind
 from ...gap_service import RANDOM, OrderedHeatmap, Panel
+from ..scripts import script
 
 # Five colours of viridis (van der Walt and Smith 2015): even steps of lightness, safe for colour-blind eyes.
 _VIRIDIS = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], dtype=float)
@@ -26,78 +27,7 @@ STAGE_NAMES = {
     RANDOM: "random control",
 }
 
-# Saving works on the SVG as it is shown: colours and fonts are written into a copy of it first.
-FIGURE_SCRIPT = """
-const download = (blob, name) => {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob); link.download = name; link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-};
-const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'opacity', 'fill-opacity',
-  'font-family', 'font-size', 'font-weight', 'text-anchor', 'image-rendering'];
-const written = (svg) => {
-  const copy = svg.cloneNode(true), size = svg.viewBox.baseVal;
-  const from = [svg, ...svg.querySelectorAll('*')], to = [copy, ...copy.querySelectorAll('*')];
-  from.forEach((shape, i) => {
-    const style = getComputedStyle(shape);
-    to[i].setAttribute('style', KEPT.map((name) => `${name}:${style.getPropertyValue(name)}`).join(';'));
-  });
-  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  copy.setAttribute('width', size.width); copy.setAttribute('height', size.height);
-  const ground = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  for (const [name, value] of [['x', size.x], ['y', size.y], ['width', '100%'], ['height', '100%'],
-    ['fill', getComputedStyle(element).getPropertyValue('--s-card')]]) ground.setAttribute(name, value);
-  copy.prepend(ground);
-  return new Blob([new XMLSerializer().serializeToString(copy)], {type: 'image/svg+xml'});
-};
-const save = {
-  svg: (svg, name) => download(written(svg), `${name}.svg`),
-  png: (svg, name) => {
-    const picture = new Image(), size = svg.viewBox.baseVal, url = URL.createObjectURL(written(svg));
-    picture.onload = () => {
-      const page = document.createElement('canvas');
-      page.width = 2 * size.width; page.height = 2 * size.height;
-      page.getContext('2d').drawImage(picture, 0, 0, page.width, page.height);
-      URL.revokeObjectURL(url);
-      page.toBlob((blob) => download(blob, `${name}.png`));
-    };
-    picture.src = url;
-  },
-  csv: (svg, name, figure) => {
-    const {columns, values, labels} = JSON.parse(figure.dataset.table), width = columns.length;
-    const numbers = new Float32Array(Uint8Array.from(atob(values), (c) => c.charCodeAt(0)).buffer);
-    const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-    const rows = labels.map((label, i) => [quoted(label), ...numbers.slice(i * width, (i + 1) * width)].join());
-    download(new Blob([[['', ...columns.map(quoted)].join(), ...rows].join('\\n')], {type: 'text/csv'}), `${name}.csv`);
-  },
-};
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-save]'), figure = event.target.closest('.g-figure');
-  if (button) save[button.dataset.save](figure.querySelector('svg'), figure.dataset.name, figure);
-  const cell = cellAt(event);
-  if (cell) trigger('point', {kind: cell.row < cell.n ? 'generated' : 'text', item: cell.items[cell.row % cell.n]});
-});
-const cellAt = (event) => {
-  const image = event.target.closest?.('.g-cells');
-  if (!image) return null;
-  const figure = image.closest('.g-figure'), area = image.getBoundingClientRect(), {items} = figure.dataset;
-  const known = JSON.parse(items), n = known.length, side = 2 * n;
-  const column = Math.min(side - 1, Math.floor(((event.clientX - area.left) / area.width) * side));
-  const row = Math.min(side - 1, Math.floor(((event.clientY - area.top) / area.height) * side));
-  return row < 0 || column < 0 ? null : {figure, items: known, n, row, column};
-};
-element.addEventListener('pointermove', (event) => {
-  const cell = cellAt(event), readout = element.querySelector('.g-readout');
-  if (!readout) return;
-  if (!cell) { readout.textContent = readout.dataset.idle; return; }
-  const table = JSON.parse(cell.figure.dataset.table), {n, row, column} = cell;
-  element.numbers = element.tableText === cell.figure.dataset.table ? element.numbers
-    : new Float32Array(Uint8Array.from(atob(table.values), (c) => c.charCodeAt(0)).buffer);
-  element.tableText = cell.figure.dataset.table;
-  const name = (i) => `${i < n ? 'picture' : 'text'} “${table.labels[i].replace(/^(picture|text): /, '')}”`;
-  readout.textContent = `${element.numbers[row * 2 * n + column].toFixed(2)}: ${name(row)} and ${name(column)}`;
-});
-"""
+FIGURE_SCRIPT = script("gap_figures.js")
 
 
 def panels_figure(panels: Sequence[Panel]) -> str:
@@ -107,7 +37,7 @@ def panels_figure(panels: Sequence[Panel]) -> str:
     """
     far = max(float(np.abs(np.concatenate([p.images[:, 0], p.texts[:, 0]])).max()) for p in panels) * 1.05
     high = max(float(np.abs(np.concatenate([p.images[:, 1], p.texts[:, 1]])).max()) for p in panels) * 1.05
-    figures = "".join(_panel(panel, far, high) for panel in panels)
+    figures = [_panel(panel, far, high) for panel in panels]
     rows, labels = [], []
     for panel in panels:
         for name, places in (("pictures", panel.images), ("texts", panel.texts)):
@@ -117,12 +47,10 @@ def panels_figure(panels: Sequence[Panel]) -> str:
     width = 250 * len(panels)
     return _figure(
         "modality-gap-steps",
-        f'<svg class="g-svg g-panels" viewBox="0 0 {width} 236" role="img" aria-label="{_panels_label(panels)}" '
+        f'<svg class="g-svg g-panels" viewBox="0 0 {width} 244" role="img" '
+        f'aria-label="{_panels_label(panels)}" '
         f'style="--panels:{len(panels)}">'
-        + "".join(
-            f'<g transform="translate({250 * i} 0)">{figure}</g>'
-            for i, figure in enumerate(_split(figures))
-        )
+        + "".join(f'<g transform="translate({250 * i} 0)">{figure}</g>' for i, figure in enumerate(figures))
         + "</svg>",
         table,
     )
@@ -155,8 +83,9 @@ def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
     svg = (
         f'<svg class="g-svg g-heatmap" viewBox="0 0 {left + side + 8:.0f} {top + side + 8:.0f}" role="img" '
         f'aria-label="Cosines of {n} pictures and their texts: {_means_text(found)}">'
-        f'<image class="g-cells" href="{_heat_uri(heatmap.similarities)}" x="{left}" y="{top}" width="{side}" '
-        f'height="{side}" preserveAspectRatio="none"/>{lines}<path class="g-thick" d="{middle}"/>{words}{heads}</svg>'
+        f'<image class="g-cells" href="{_heat_uri(heatmap.similarities)}" x="{left}" y="{top}" '
+        f'width="{side}" height="{side}" preserveAspectRatio="none"/>{lines}'
+        f'<path class="g-thick" d="{middle}"/>{words}{heads}</svg>'
     )
     labels = [f"picture: {c}" for c in found.captions] + [f"text: {c}" for c in found.captions]
     table = _table(labels, labels, heatmap.similarities)
@@ -170,7 +99,7 @@ def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
 
 def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str:
     """Return the contrastive loss along the shift, a line per step; a vertical line marks the slider."""
-    width, height, left, bottom, top, right = 560.0, 300.0, 50.0, 44.0, 12.0, 92.0
+    width, height, left, bottom, top, right = 560.0, 430.0, 54.0, 52.0, 12.0, 92.0
     amounts = next(iter(curves.values())).amounts
     low, high = float(amounts[0]), float(amounts[-1])
     ceiling = max(float(c.losses.max()) for c in curves.values()) * 1.05
@@ -183,7 +112,7 @@ def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str
 
     ticks = "".join(
         f'<path class="g-grid" d="M{x(v):.1f} {top}V{height - bottom}"/><text class="g-tick" x="{x(v):.1f}" '
-        f'y="{height - bottom + 17}" text-anchor="middle">{v:g}</text>'
+        f'y="{height - bottom + 20}" text-anchor="middle">{v:g}</text>'
         for v in (-1, -0.5, 0, 0.5, 1, 1.5, 2)
     )
     step = max(1, round(ceiling / 4))
@@ -219,8 +148,8 @@ def _figure(name: str, svg: str, table: str, extra: str = "", items: Sequence[in
         for kind in ("png", "svg", "csv")
     )
     return (
-        f'<div class="g-figure" data-name="{name}" data-items="{list(items)}" data-table="{escape(table)}">{svg}{extra}'
-        f'<div class="g-save"><span>Save</span>{buttons}</div></div>'
+        f'<div class="g-figure" data-name="{name}" data-items="{list(items)}" data-table="{escape(table)}">'
+        f'{svg}{extra}<div class="g-save"><span>Save</span>{buttons}</div></div>'
     )
 
 
@@ -229,12 +158,8 @@ def _table(columns: Sequence[str], labels: Sequence[str], values: np.ndarray) ->
     return json.dumps({"columns": list(columns), "labels": list(labels), "values": packed})
 
 
-def _split(figures: str) -> list[str]:
-    return [part for part in figures.split("<!--panel-->") if part]
-
-
 def _panel(panel: Panel, far: float, high: float) -> str:
-    width, height, top = 238.0, 166.0, 34.0
+    width, height, top = 238.0, 168.0, 42.0
 
     def dots(places: np.ndarray) -> str:
         x = 6 + width * (places[:, 0] / far + 1) / 2
@@ -247,9 +172,8 @@ def _panel(panel: Panel, far: float, high: float) -> str:
 
     colour = _colour(panel.key)
     return (
-        "<!--panel-->"
         f'<text class="g-name" x="6" y="14">{escape(STAGE_NAMES.get(panel.key, panel.name))}</text>'
-        f'<text class="g-tick" x="6" y="29">centroid distance {panel.distance:.2f}</text>'
+        f'<text class="g-tick" x="6" y="33">centroid distance {panel.distance:.2f}</text>'
         f'<rect class="g-box" x="6" y="{top}" width="{width}" height="{height}" rx="6"/>'
         f'<path class="g-dots" style="stroke:var(--kind-text);stroke-linecap:round" d="{dots(panel.texts)}"/>'
         f'<path class="g-dots" style="stroke:{colour};stroke-linecap:square" d="{dots(panel.images)}"/>'
@@ -283,7 +207,8 @@ def _heat_uri(similarities: np.ndarray) -> str:
 def _scale() -> str:
     stops = ",".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in _VIRIDIS)
     return (
-        f'<div class="g-scale"><span>cosine {LOWEST:g}</span><i style="background:linear-gradient(90deg,{stops})">'
+        f'<div class="g-scale"><span>cosine {LOWEST:g}</span>'
+        f'<i style="background:linear-gradient(90deg,{stops})">'
         f"</i><span>{HIGHEST:g}</span></div>"
     )
 
@@ -306,7 +231,9 @@ def _means_markup(found: OrderedHeatmap) -> str:
     return " ".join(f"<span><b>{value:.2f}</b> {name}</span>" for name, value in _means(found))
 
 
-def _curve(kind: Kind, curve: ShiftCurve, x, y, end: float) -> str:  # type: ignore[no-untyped-def]
+def _curve(
+    kind: Kind, curve: ShiftCurve, x: Callable[[float], float], y: Callable[[float], float], end: float
+) -> str:
     points = [(x(float(a)), y(float(loss))) for a, loss in zip(curve.amounts, curve.losses, strict=True)]
     path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points)
     best = int(curve.losses.argmin())
@@ -321,8 +248,8 @@ def _curve(kind: Kind, curve: ShiftCurve, x, y, end: float) -> str:  # type: ign
 
 def _shift_text(curves: Mapping[Kind, ShiftCurve]) -> str:
     parts = [
-        f"{kind}: {c.losses[np.abs(c.amounts).argmin()]:.2f} as it is, lowest {c.losses.min():.2f} at a shift "
-        f"of {c.amounts[c.losses.argmin()]:g}"
+        f"{kind}: {c.losses[np.abs(c.amounts).argmin()]:.2f} as it is, lowest {c.losses.min():.2f} "
+        f"at a shift of {c.amounts[c.losses.argmin()]:g}"
         for kind, c in curves.items()
     ]
     return "; ".join(parts) + "."

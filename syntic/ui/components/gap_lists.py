@@ -10,6 +10,7 @@ from html import escape
 from ...data.contact_sheet import COLUMNS
 from ...evaluation.map import Kind
 from ...gap_service import ItemRow, Neighbour, SampleCaption, StageMeasures
+from ..scripts import script
 from ..theme import KIND_NAMES
 from .gap_figures import STAGE_NAMES
 
@@ -19,7 +20,10 @@ LISTED = 48  # items of a selection that are listed
 MEASURES = {
     "centroid_distance": ("centroid distance", "between the means; 0 is no gap"),
     "relative_modality_gap": ("relative modality gap", "RMG; 0 is no gap, 0.5 is chance"),
-    "linear_separability": ("linear separability", "how often a linear classifier tells them apart; 0.5 is chance"),
+    "linear_separability": (
+        "linear separability",
+        "how often a linear classifier tells them apart; 0.5 is chance",
+    ),
     "pair_cosine": ("cosine of the pairs", "1 is the same direction"),
     "alignment": ("alignment", "mean squared distance of the pairs; 0 is the same"),
     "image_cone": ("cone of the pictures", "mean cosine of any two; 0 fills the sphere"),
@@ -28,30 +32,7 @@ MEASURES = {
     "text_uniformity": ("uniformity of the texts", "the same of the texts"),
 }
 
-# A click on anything that names a point or a column goes to Python, pointing at it to the map.
-PICK_SCRIPT = """
-element.addEventListener('click', (event) => {
-  const named = event.target.closest('[data-item]'), column = event.target.closest('[data-stage]');
-  if (named) trigger('point', {kind: named.dataset.kind, item: Number(named.dataset.item)});
-  else if (column) trigger('stage', {stage: column.dataset.stage});
-});
-for (const [name, on] of [['pointerover', true], ['pointerout', false], ['focusin', true], ['focusout', false]])
-  element.addEventListener(name, (event) => {
-    const named = event.target.closest('[data-item]');
-    if (!named) return;
-    const detail = on ? {kind: named.dataset.kind, item: Number(named.dataset.item)} : null;
-    document.dispatchEvent(new CustomEvent('g-point', {detail}));
-  });
-element.addEventListener('click', (event) => {
-  if (!event.target.closest('[data-save=csv]')) return;
-  const quoted = (cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`;
-  const rows = [...element.querySelectorAll('tr')].map((row) => [...row.children].map(quoted).join());
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([rows.join('\\n')], {type: 'text/csv'}));
-  link.download = 'modality-gap-table.csv';
-  link.click();
-});
-"""
+PICK_SCRIPT = script("gap_lists.js")
 
 
 def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
@@ -69,10 +50,10 @@ def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
     what = f"Only what you selected: {selected} items." if selected else "All items on the map."
     counts = ", ".join(f"{c.pairs} {STAGE_NAMES.get(c.key, c.name)}" for c in columns if not c.is_now)
     return (
-        f'<p class="s-note" role="status">{what} Pairs: {escape(counts)}. A dash stands where fewer than 4 are left.'
-        f'</p><div class="g-scroll" tabindex="0" role="region" aria-label="Measures"><table class="g-table"><thead>'
-        f'<tr><th scope="col">measure</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"{_save_csv()}"
+        f'<p class="s-note" role="status">{what} Pairs: {escape(counts)}. A dash stands where fewer than 4 '
+        'are left.</p><div class="g-scroll" tabindex="0" role="region" aria-label="Measures">'
+        f'<table class="g-table"><thead><tr><th scope="col">measure</th>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{_save_csv()}"
     )
 
 
@@ -115,9 +96,9 @@ def gallery(rows: Sequence[ItemRow], total: int, pairs: int, *, selected: bool) 
     body = "".join(_item_row(row, pairs) for row in rows)
     return (
         f'<p class="s-note" role="status">{words}</p><div class="g-gallery">{tiles}</div>'
-        '<div class="g-scroll g-items" tabindex="0" role="region" aria-label="Selected items"><table class="g-table">'
-        f'<thead><tr><th scope="col">caption, and its cosine to the picture</th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{_save_csv()}"
+        '<div class="g-scroll g-items" tabindex="0" role="region" aria-label="Selected items">'
+        '<table class="g-table"><thead><tr><th scope="col">caption, and its cosine to the picture</th>'
+        f"{heads}</tr></thead><tbody>{body}</tbody></table></div>{_save_csv()}"
     )
 
 
@@ -163,7 +144,8 @@ def mark_words(before: str, now: str) -> str:
 def _column_head(column: StageMeasures) -> str:
     if column.is_now:
         return f'<th scope="col" class="now"><small>turned</small>{escape(column.name)}</th>'
-    name = STAGE_NAMES[column.key]
+    name, _, equation = STAGE_NAMES[column.key].partition(" (")
+    name += f"<small>{equation.rstrip(')')}</small>" if equation else ""
     if column.key not in list(Kind):
         return f'<th scope="col">{name}</th>'
     return (
@@ -176,7 +158,12 @@ def _cell(column: StageMeasures, field: str) -> str:
     css = ' class="now"' if column.is_now else ""
     if column.measures is None:
         return f"<td{css}>–</td>"
-    return f"<td{css}>{asdict(column.measures)[field]:.3f}</td>"
+    return f"<td{css}>{_number(asdict(column.measures)[field])}</td>"
+
+
+def _number(value: float) -> str:
+    """Three figures after the point, with a real minus sign and no minus zero."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
 def _sample(sample: SampleCaption, pairs: int, *, turned: bool) -> str:
@@ -186,9 +173,10 @@ def _sample(sample: SampleCaption, pairs: int, *, turned: bool) -> str:
         words = "the same" if same else mark_words(sample.before, sample.now)
         now = f'<span class="now{" same" if same else ""}"><small>now</small>{words}</span>'
     return (
-        f'<button type="button" class="g-sample" {_named(sample.item, pairs)}>{tile(sample.item, pairs)}<span>'
-        f'<span class="own"><small>its own text</small>{escape(sample.reference)}</span>'
-        f"<span><small>before</small>{escape(sample.before)}</span>{now}</span></button>"
+        f'<button type="button" class="g-sample" {_named(sample.item, pairs)}>{tile(sample.item, pairs)}'
+        f'<span><span class="own"><small>its own text</small>{escape(sample.reference)}</span>'
+        f"<span><small>{'before' if turned else 'caption'}</small>{escape(sample.before)}</span>{now}</span>"
+        "</button>"
     )
 
 
@@ -198,8 +186,8 @@ def _item_row(row: ItemRow, pairs: int) -> str:
         for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
     )
     return (
-        f'<tr><th scope="row"><button type="button" {_named(row.item, pairs)}>{escape(row.caption)}</button></th>'
-        f"{cells}</tr>"
+        f'<tr><th scope="row"><button type="button" {_named(row.item, pairs)}>{escape(row.caption)}</button>'
+        f"</th>{cells}</tr>"
     )
 
 

@@ -23,6 +23,7 @@ from ..components.stage_card import empty
 from ..errors import describe, to_gradio
 from ..gap_texts import CONTROLS
 from ..theme import KIND_NAMES
+from .gap_api import GapEndpoints
 from .gap_layout import build_gap_layout
 from .gap_link import Marks, names_gap, read_gap_query, write_gap_query
 
@@ -76,7 +77,8 @@ class ModalityGap:
             "stage": views.heatmap_stage,
             "seen": self.seen,
         }
-        given = self._given = {"inputs_kwargs": inputs}
+        given: dict[str, Any] = {"inputs_kwargs": inputs}
+        self._given = given
         moving = [views.map, views.measures, views.panels, views.heatmap, views.shift, self.link]
         captions: dict[str, Any] = {
             **given,
@@ -86,7 +88,9 @@ class ModalityGap:
             "trigger_mode": "always_last",
             "concurrency_limit": 8,
         }
-        turned = gr.on([s.input for s in controls.sliders.values()], self.turn, outputs=moving, **given, **latest)
+        turned = gr.on(
+            [s.input for s in controls.sliders.values()], self.turn, outputs=moving, **given, **latest
+        )
         turned.then(self.read, **captions)
         sliders = list(controls.sliders.values())
         reset = controls.standard.click(self.reset, outputs=[*sliders, *moving], **given, **latest)
@@ -104,9 +108,9 @@ class ModalityGap:
             **given,
         )
         playing.then(self.read, **captions)
-        controls.stop.click(self.end_play, None, [controls.play, controls.stop], cancels=playing, **quick).then(
-            self.read, **captions
-        )
+        controls.stop.click(
+            self.end_play, None, [controls.play, controls.stop], cancels=playing, **quick
+        ).then(self.read, **captions)
         gr.on(
             [controls.layout.input, controls.dimensions.input],
             self.lay_out,
@@ -143,6 +147,7 @@ class ModalityGap:
         """Fill the page when a visitor opens it: the views first, then pictures and captions."""
         controls, views = self.controls, self.views
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        GapEndpoints(self.gap).add()
         filled = demo.load(self.restore, None, self.restored, queue=False, **quiet)
         filled.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quiet)
         filled.then(self.read, outputs=views.samples, **self._given, **quiet)
@@ -240,7 +245,10 @@ class ModalityGap:
             values = np.linspace(limits.low, limits.high, FRAMES + 1)
             if view.control is Control.TEMPERATURE:
                 values = np.geomspace(limits.low, limits.high, FRAMES + 1)
-            started = {controls.play: gr.update(interactive=False), controls.stop: gr.update(interactive=True)}
+            started = {
+                controls.play: gr.update(interactive=False),
+                controls.stop: gr.update(interactive=True),
+            }
             yield started
             for value in values:
                 stepped = limits.low + round((value - limits.low) / limits.step) * limits.step
@@ -426,7 +434,7 @@ class ModalityGap:
                 maximum=limits.high,
                 step=limits.step,
                 visible=control is view.control,
-                **({"value": view.value} if control is view.control else {"value": limits.standard}),
+                value=view.value if control is view.control else limits.standard,
             )
         return updates
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
@@ -14,37 +13,19 @@ from ...service import SynticService
 from ..components.gap_figures import FIGURE_SCRIPT, STAGE_NAMES
 from ..components.gap_lists import PICK_SCRIPT
 from ..gap_texts import CONTROLS, VIEWS
+from ..scripts import script
 from ..theme import KIND_NAMES
 
-MAP_SCRIPT = (Path(__file__).parents[1] / "gap_map.js").read_text(encoding="utf-8")
+MAP_SCRIPT = script("gap_map.js")
 _LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "$", "right": "$", "display": False},
 ]
 _KEYS = (
-    "Arrow keys go from mark to mark, Enter lists the neighbours, Space selects, Escape clears, + and − zoom, "
-    "Shift with an arrow key moves or turns the map."
+    "Arrow keys go from mark to mark, Enter lists the neighbours, Space selects, Escape clears, + and − "
+    "zoom, Shift with an arrow key moves or turns the map."
 )
-# The contact sheets: the map draws from the pictures, everything else from the style made of them.
-_SHEETS_SCRIPT = """
-const show = () => {
-  document.getElementById('g-sheet-style')?.remove();
-  const style = document.createElement('style'), sheets = props.value ?? {};
-  style.id = 'g-sheet-style';
-  element.replaceChildren();
-  for (const [kind, uri] of Object.entries(sheets)) {
-    const picture = new Image();
-    picture.id = `g-sheet-${kind}`; picture.alt = '';
-    picture.onload = () => document.dispatchEvent(new Event('g-sheets'));
-    picture.src = uri;
-    element.append(picture);
-    style.textContent += `.g-tile.${kind}{background-image:url(${uri})}`;
-  }
-  document.head.append(style);
-};
-watch('value', show);
-show();
-"""
+_SHEETS_SCRIPT = script("gap_sheets.js")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,15 +207,17 @@ def _map_template() -> str:
         )
     )
     saves = "".join(
-        f'<button type="button" data-save="{kind}" aria-label="Save the map as {kind.upper()}">{kind.upper()}</button>'
+        f'<button type="button" data-save="{kind}" aria-label="Save the map as {kind.upper()}">'
+        f"{kind.upper()}</button>"
         for kind in ("png", "svg", "csv")
     )
     return (
         f'<div class="g-legend" role="group" aria-label="Kinds of features">{kinds}</div>'
-        f'<div class="g-frame"><canvas tabindex="0" role="img" aria-label="Map of the features. {_KEYS}"></canvas>'
-        '<div class="g-tip" hidden></div></div><p class="g-mapnote s-note" role="status"></p>'
-        f'<div class="g-tools" role="group" aria-label="Map">{acts}<span class="g-save"><span>Save</span>{saves}'
-        f'</span></div><p class="g-spoken" aria-live="polite"></p>'
-        f'<details class="g-keys"><summary>Keyboard and mouse</summary><p class="s-note">{_KEYS} Drag to move the '
-        "map, or to turn it in 3-D; Ctrl with the wheel zooms; a double click shows the whole map.</p></details>"
+        f'<div class="g-frame"><canvas tabindex="0" role="img" aria-label="Map of the features. {_KEYS}">'
+        '</canvas><div class="g-tip" hidden></div></div><p class="g-mapnote s-note" role="status"></p>'
+        f'<div class="g-tools" role="group" aria-label="Map">{acts}<span class="g-save"><span>Save</span>'
+        f'{saves}</span></div><p class="g-spoken" aria-live="polite"></p>'
+        f'<details class="g-keys"><summary>Keyboard and mouse</summary><p class="s-note">{_KEYS} Drag to '
+        "move the map, or to turn it in 3-D; Ctrl with the wheel zooms; a double click shows the whole map."
+        "</p></details>"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +16,8 @@ from ...evaluation.controls import Control
 from ...evaluation.map import Kind
 from ...gap_service import GapView, Layout
 
-KEYS = ("corpus", "pictures", "layout", "dimensions", "control", "value", "selection", "shown", "thumbnails")
-KEYS += ("focus", "heatmap")
+_OF_THE_VIEW = ("corpus", "pictures", "layout", "dimensions", "control")
+KEYS = (*_OF_THE_VIEW, "value", "selection", "shown", "thumbnails", "focus", "heatmap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def write_gap_query(view: GapView, marks: Marks, standard: GapView) -> str:
     """Return the query string of what is on the page; what is as on a first visit is left out."""
     plain = Marks()
     query: dict[str, Any] = {}
-    for name in ("corpus", "pictures", "layout", "dimensions", "control"):
+    for name in _OF_THE_VIEW:
         if getattr(view, name) != getattr(standard, name):
             query[name] = getattr(view, name)
     if view.value != standard.value or view.control != standard.control:
@@ -116,7 +117,7 @@ def unpack(text: str) -> tuple[int, ...]:
     return tuple(np.flatnonzero(np.unpackbits(np.frombuffer(data, dtype=np.uint8))).tolist())
 
 
-def _one_of(kind: type[Any], value: str, name: str) -> Any:
+def _one_of(kind: type[StrEnum], value: str, name: str) -> Any:
     try:
         return kind(value)
     except ValueError:
