@@ -14,7 +14,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     describe(
         parser,
         "Measure how far picture features lie from their texts: as generated, refined (Eq. 2),\n"
-        "projected (Eq. 3), and real pictures where the profile has a test set of the same name.",
+        "projected (Eq. 3), random directions as the control, and real pictures where the profile has a\n"
+        "test set of the same name.",
         "python -m syntic gap --set everyday",
     )
     parser.add_argument(

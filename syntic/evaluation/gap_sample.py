@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,7 +54,8 @@ class GapSample:
         captions: n texts.
         features: per kind but the real one (n, D), unit norm, at the profile's settings.
         real: pictures to compare with, or None.
-        support: what Eq. 3 projects onto: the whole corpus.
+        support: gives what Eq. 3 projects onto, the whole corpus; asked only when something is projected,
+            so that a first view waits for no model and no store.
         temperature: of Eq. 3, the profile's.
         refinement: of Eq. 2, the profile's.
         seed: of the batches of Eq. 2.
@@ -63,7 +65,7 @@ class GapSample:
     captions: list[str]
     features: dict[Kind, np.ndarray]
     real: RealPictures | None
-    support: SupportSet
+    support: Callable[[], SupportSet]
     temperature: float
     refinement: RefinementSettings
     seed: int = 0
@@ -123,7 +125,7 @@ class GapSample:
     def project(self, features: np.ndarray, temperature: float) -> np.ndarray:
         """Project features (k, D) onto the corpus (Eq. 3)."""
         projection = project_onto_support(
-            torch.from_numpy(features), self.support, temperature=temperature, top_k=1
+            torch.from_numpy(features), self.support(), temperature=temperature, top_k=1
         )
         projected: np.ndarray = projection.features.cpu().numpy()
         return projected
@@ -183,7 +185,7 @@ def _sample(
         captions=captions,
         features=features,
         real=real,
-        support=components.support_set(corpus),
+        support=lambda: components.support_set(corpus),
         temperature=profile.corpus(corpus).temperature,
         refinement=profile.refinement,
         seed=seed,

@@ -12,7 +12,7 @@ from ..data.coco import TestSet
 from ..errors import DataError
 from ..method import project_onto_support, refine_features
 from ..method.components import Components
-from .gap import GapMeasures, measure
+from .gap import GapMeasures, measure, random_pairs
 from .map import Kind
 from .scoring import encode_for
 
@@ -88,6 +88,8 @@ def measure_stages(
 ) -> dict[str, GapMeasures]:
     """Measure generated, refined and projected image features against their captions.
 
+    Random directions, as many and as wide, are measured beside them: the control.
+
     Args:
         components: of the profile.
         corpus: whose features are measured.
@@ -98,8 +100,8 @@ def measure_stages(
         on_step: progress of Eq. 2.
 
     Returns:
-        "generated", "refined", "projected" (refined, then projected), and "real" where there is a test
-        set -> measures against the texts.
+        "generated", "refined", "projected" (refined, then projected), "random", and "real" where there
+        is a test set -> measures against the texts.
 
     Raises:
         DataError: if the corpus has fewer than four captions.
@@ -110,6 +112,7 @@ def measure_stages(
     features, _ = stage_features(components, corpus, sample, seed=seed, on_step=on_step)
     texts = features.pop(Kind.TEXT)
     measures = {kind.value: measure(images, texts, seed=seed) for kind, images in features.items()}
+    measures["random"] = measure(*random_pairs(*texts.shape, seed), seed=seed)
     if test_set is not None:
         pictures = encode_for(components, test_set, cache=cache)
         references = [test_set.references[name][0] for name in test_set.names]

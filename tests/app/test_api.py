@@ -13,7 +13,15 @@ from gradio_client.exceptions import AppError
 from syntic.types import Stage, Trace
 
 TEXT = "a dog on a bench in the park"
-ENDPOINTS = ["/trace"]
+ENDPOINTS = [
+    "/gap_captions",
+    "/gap_heatmap",
+    "/gap_loss",
+    "/gap_map",
+    "/gap_measures",
+    "/gap_neighbours",
+    "/trace",
+]
 """All that scripts can call. A new name is a promise to keep: change this list on purpose."""
 
 
@@ -117,3 +125,43 @@ def test_visitors_at_once_get_their_own_results(address):
 
     with ThreadPoolExecutor(len(texts)) as pool:
         assert list(pool.map(visit, texts)) == texts
+
+
+def test_the_gap_endpoints_answer_what_the_page_shows(client, service):
+    columns = client.predict(control="shift", value=1.0, api_name="/gap_measures")
+    assert [column["key"] for column in columns] == ["now", "generated", "refined", "projected", "random"]
+    distances = {column["key"]: column["measures"]["centroid_distance"] for column in columns}
+    assert distances["now"] < distances["generated"]
+
+    places = client.predict(layout="pca", dimensions=3, api_name="/gap_map")
+    assert len(places["captions"]) == service.gap.sample("everyday").items
+    assert {len(point) for points in places["coordinates"].values() for point in points} == {3}
+
+    near = client.predict(kind="text", item=0, count=2, api_name="/gap_neighbours")
+    assert {kind: len(found) for kind, found in near.items()} == {"text": 2, "generated": 2, "real": 2}
+
+    heatmap = client.predict(stage="projected", api_name="/gap_heatmap")
+    assert len(heatmap["similarities"]) == 2 * len(heatmap["captions"])
+
+    curves = client.predict(api_name="/gap_loss")
+    assert set(curves) == {"generated", "refined", "projected"}
+
+    captions = client.predict(control="noise", value=0.2, items="0,1,2", api_name="/gap_captions")
+    assert [one["item"] for one in captions] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "message"),
+    [
+        ("/gap_measures", {"control": "magic"}, "temperature, refinement, noise, shift"),
+        ("/gap_measures", {"value": -3.0}, "5..500"),
+        ("/gap_measures", {"items": "1,x"}, "numbers with commas"),
+        ("/gap_measures", {"corpus": "nowhere"}, "no corpus 'nowhere'"),
+        ("/gap_neighbours", {"kind": "text", "item": 5000}, "no point 5000"),
+        ("/gap_heatmap", {"stage": "x"}, "no heatmap of 'x'"),
+        ("/gap_map", {"dimensions": 5}, "2 or 3 dimensions"),
+    ],
+)
+def test_a_bad_question_about_the_gap_is_refused_in_one_sentence(client, endpoint, values, message):
+    with pytest.raises(AppError, match=message):
+        client.predict(**values, api_name=endpoint)

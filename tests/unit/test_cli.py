@@ -201,7 +201,7 @@ def test_table4_trains_what_is_missing(tiny_profile_path, capsys, tmp_path):
 def test_gap_prints_a_column_for_each_stage(profile, capsys):
     assert main(["gap", "--set", "everyday", *profile]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["generated", "refined", "projected", "real"]
+    assert lines[0].split() == ["generated", "refined", "projected", "random", "real"]
     assert any(line.startswith("relative modality gap") for line in lines)
     assert main(["gap", "--json", *profile]) == 0
     assert json.loads(capsys.readouterr().out)["generated"]["centroid_distance"] > 0

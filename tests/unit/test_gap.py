@@ -103,3 +103,30 @@ def test_unusable_features_are_refused() -> None:
     x[0, 0] = np.nan
     with pytest.raises(InputError, match="unit norm"):
         gap.measure(x, y)
+
+
+def test_the_loss_along_the_shift_is_that_of_each_shift() -> None:
+    x, y = make_pairs(20)
+    curve = gap.loss_along_shift(x, y, np.array([-0.5, 0.0, 1.0]), 0.1)
+    assert curve.losses[1] == pytest.approx(gap.contrastive_loss(x, y, 0.1), rel=1e-5)
+    moved = gap.shift_gap(x, y, 1.0)
+    assert curve.losses[2] == pytest.approx(gap.contrastive_loss(*moved, 0.1), rel=1e-5)
+    assert curve.distances[0] > curve.distances[1] > curve.distances[2]
+
+
+def test_random_pairs_are_the_control() -> None:
+    x, y = gap.random_pairs(400, 64)
+    measured = gap.measure(x, y)
+    assert measured.relative_modality_gap == pytest.approx(0.5, abs=0.01)
+    assert measured.linear_separability == pytest.approx(0.5, abs=0.12)
+    assert measured.centroid_distance == pytest.approx(math.sqrt(2 / 400), rel=0.2)
+
+
+def test_noise_turns_a_feature_as_far_as_its_deviation_says() -> None:
+    x, _ = make_pairs(200, width=256)
+    np.testing.assert_allclose(gap.add_noise(x, 0.0), x, atol=1e-6)
+    noisy = gap.add_noise(x, 0.1, seed=7)  # another stream than the features
+    np.testing.assert_allclose(np.linalg.norm(noisy, axis=1), 1, atol=1e-5)
+    assert float((noisy * x).sum(axis=1).mean()) == pytest.approx(1 / math.sqrt(1 + 256 * 0.01), abs=0.02)
+    with pytest.raises(InputError, match="0 or more"):
+        gap.add_noise(x, -0.1)

@@ -170,3 +170,16 @@ def test_features_that_do_not_fit_are_refused():
     broken[2] = 0
     with pytest.raises(InputError, match="zeros"):
         refine_features(broken, texts)
+
+
+def test_kept_steps_are_those_of_shorter_runs() -> None:
+    generator = torch.Generator().manual_seed(3)
+    images = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
+    texts = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
+    kept = refine_features(images, texts, steps=30, batch_size=5, keep_steps=[0, 7, 30]).kept
+    assert list(kept) == [0, 7, 30]
+    for steps, features in kept.items():
+        alone = refine_features(images, texts, steps=steps, batch_size=5).features
+        torch.testing.assert_close(features, alone)
+    with pytest.raises(InputError, match="keep_steps"):
+        refine_features(images, texts, steps=3, keep_steps=[4])

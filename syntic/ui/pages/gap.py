@@ -32,7 +32,8 @@ Updates = dict[Any, Any]
 EXAMPLES = 24  # items in the gallery while nothing is selected
 FRAMES = 20  # of one playing of a control
 FRAME_SECONDS = 0.25
-_REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
+# The page has a base address of its own, so a query alone would lead to the first page.
+_REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
 _HINT = "Click a mark on the map, a picture or a row to see its neighbours here."
 
 

@@ -33,7 +33,9 @@ class GapEndpoints:
             self.gap_loss,
             self.gap_captions,
         ):
-            gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=4)
+            gr.api(  # type: ignore[attr-defined]
+                endpoint, api_name=endpoint.__name__, concurrency_limit=4
+            )
 
     def gap_measures(
         self, corpus: str = "", control: str = "temperature", value: float | None = None, items: str = ""

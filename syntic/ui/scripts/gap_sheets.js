@@ -10,7 +10,7 @@ const show = () => {
     picture.onload = () => document.dispatchEvent(new Event('g-sheets'));
     picture.src = uri;
     element.append(picture);
-    style.textContent += `.g-tile.${kind}{display:inline-block;background-image:url(${uri})}`;
+    style.textContent += `.g-tile.${kind}{display:inline-block!important;background-image:url(${uri})}`;
   }
   document.head.append(style);
 };

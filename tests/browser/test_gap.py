@@ -1,0 +1,128 @@
+"""The page "Modality gap" as a person sees it: map, controls, linked selection, links, phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def open_gap(visit, query: str = "", **size) -> Page:
+    page = visit(f"/gap{query}", **size)
+    expect(page.locator("#g-measures table")).to_be_visible()
+    expect(page.locator(".g-sample").first).to_be_visible()
+    return page
+
+
+def ink(page: Page) -> int:
+    """How many pixels of the map something is drawn on."""
+    return page.evaluate(
+        "(() => { const c = document.querySelector('#g-plot canvas'); const d = c.getContext('2d')"
+        ".getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n; })()"
+    )
+
+
+def drag_around(page: Page) -> None:
+    """Draw a lasso around the whole map."""
+    box = page.locator("#g-plot canvas").bounding_box()
+    corners = [(3, 3), (box["width"] - 3, 3), (box["width"] - 3, box["height"] - 3), (3, box["height"] - 3)]
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    page.mouse.down()
+    for x, y in corners:
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+    page.mouse.up()
+
+
+def test_a_slider_changes_map_table_panels_captions_and_the_link(visit):
+    page = open_gap(visit)
+    expect(page.locator("#g-measures th.now")).to_have_count(0)
+    assert ink(page) > 200
+    expect(page.locator("#g-steps .g-box")).to_have_count(4)
+    page.locator("#g-control").get_by_label("Gap shift").check()
+    box = page.locator("#g-shift input[type=number]")
+    expect(box).to_be_visible()
+    box.fill("1")
+    box.press("Enter")
+    expect(page.locator("#g-measures th.now")).to_contain_text("shifted by 1")
+    expect(page.locator("#g-steps .g-box")).to_have_count(5)
+    expect(page.locator("#g-loss .g-now")).to_have_count(1)
+    expect(page.locator(".g-sample .now").first).to_be_visible()
+    expect(page.locator(".g-mapnote")).to_contain_text("shifted by 1")
+    expect(page).to_have_url(re.compile(r"/gap\?control=shift&value=1$"))
+    page.locator("#g-standard").click()
+    expect(page.locator("#g-measures th.now")).to_have_count(0)
+
+
+def test_the_selection_is_linked_both_ways(visit):
+    page = open_gap(visit)
+    page.locator("[data-act=lasso]").click()
+    drag_around(page)
+    expect(page.locator("#g-selected [role=status]")).to_have_text("31 selected.")
+    expect(page.locator("#g-measures [role=status]")).to_contain_text("31 items")
+    expect(page).to_have_url(re.compile("selection="))
+    row = page.locator("#g-selected tbody button").first
+    caption = row.inner_text()
+    row.click()
+    expect(page.locator("#g-side .g-point")).to_contain_text(caption)
+    expect(page).to_have_url(re.compile("focus=generated%2C0"))
+    page.locator("#g-side .g-near button").first.click()
+    expect(page.locator("#g-side .g-point")).not_to_contain_text(caption)
+    page.locator("#g-measures [data-stage=projected]").click()
+    expect(page.locator("#g-plot [data-kind=generated]")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#g-plot [data-kind=projected]")).to_have_attribute("aria-pressed", "true")
+    page.locator("[data-act=clear]").click()
+    expect(page.locator("#g-selected [role=status]")).to_contain_text("Nothing is selected")
+
+
+def test_the_map_is_used_by_keyboard(visit):
+    page = open_gap(visit)
+    page.locator("#g-plot canvas").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".g-tip")).to_be_visible()
+    words = page.locator(".g-spoken").inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator("#g-side .g-point")).to_contain_text(words.split(": ", 1)[1])
+    page.keyboard.press(" ")
+    expect(page.locator("#g-selected [role=status]")).to_have_text("1 selected.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#g-selected [role=status]")).to_contain_text("Nothing is selected")
+
+
+def test_a_link_restores_the_view(visit):
+    query = "?layout=pca&dimensions=3&control=noise&value=0.12&selection=-A&shown=text%2Cprojected"
+    query += "&focus=text%2C3&heatmap=random"
+    page = open_gap(visit, query)
+    expect(page.locator("#g-layout").get_by_label("PCA")).to_be_checked()
+    expect(page.locator("#g-dimensions").get_by_label("3-D")).to_be_checked()
+    expect(page.locator("#g-noise input[type=number]")).to_have_value("0.12")
+    expect(page.locator("#g-selected [role=status]")).to_have_text("5 selected.")
+    expect(page.locator("#g-plot [data-kind=refined]")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#g-side .g-point")).to_be_visible()
+    expect(page.locator("#g-stage").get_by_label("random control")).to_be_checked()
+    expect(page).to_have_url(re.compile(re.escape(query)))
+
+
+def test_figures_are_saved(visit):
+    page = open_gap(visit)
+    for place, name in (("#g-plot", "map"), ("#g-steps", "steps"), ("#g-loss", "loss")):
+        for kind in ("png", "svg", "csv"):
+            with page.expect_download() as download:
+                page.locator(f"{place} [data-save={kind}]").click()
+            assert download.value.suggested_filename == f"modality-gap-{name}.{kind}"
+            assert download.value.path().stat().st_size > 100
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_needs_no_scrolling_to_the_side(visit, theme):
+    page = open_gap(visit, f"?__theme={theme}&control=shift&value=1&focus=text%2C3", width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391)"
+    inside = ".katex, .g-scroll, .g-figure, [hidden]"
+    outside = f"{wide}.filter(e => !e.closest('{inside}')).map(e => e.tagName + '.' + e.className)"
+    assert page.evaluate(outside) == []
