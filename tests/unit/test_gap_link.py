@@ -20,7 +20,9 @@ def standard_value(corpus: str, control: Control) -> float:
 
 
 def read(query: str) -> tuple[GapView, Marks]:
-    return read_gap_query(dict(parse_qsl(query.lstrip("?"))), STANDARD, standard_value)
+    return read_gap_query(
+        dict(parse_qsl(query.lstrip("?"), keep_blank_values=True)), STANDARD, standard_value
+    )
 
 
 @pytest.mark.parametrize(

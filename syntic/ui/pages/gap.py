@@ -277,7 +277,7 @@ class ModalityGap:
         except SynticError as error:
             raise to_gradio(error) from error
 
-    def change_data(self, request: gr.Request, **inputs: Any) -> Iterator[Updates]:
+    def change_data(self, **inputs: Any) -> Iterator[Updates]:
         """Take another corpus or other real pictures; pictures the map does not have are encoded first."""
         view, seen = self._asked({**inputs, "seen": Seen(marks=inputs["seen"].marks)})
         marks = replace(seen.marks, focus=None)
