@@ -112,7 +112,7 @@ def measure_stages(
     features, _ = stage_features(components, corpus, sample, seed=seed, on_step=on_step)
     texts = features.pop(Kind.TEXT)
     measures = {kind.value: measure(images, texts, seed=seed) for kind, images in features.items()}
-    measures["random"] = measure(*random_pairs(*texts.shape, seed), seed=seed)
+    measures["random"] = measure(*random_pairs(len(texts), texts.shape[1], seed), seed=seed)
     if test_set is not None:
         pictures = encode_for(components, test_set, cache=cache)
         references = [test_set.references[name][0] for name in test_set.names]

@@ -84,9 +84,8 @@ VIEWS: dict[str, ViewText] = {
     "gallery": ViewText(
         title="What you selected",
         explanation=(
-            "Draw a lasso on the map, or click a cluster, and its pictures and captions appear here with the "
-            "cosine of each pair at every step. Point at one to find it on the map; click it for its "
-            "neighbours."
+            "Draw a lasso on the map, and its pictures and captions appear here with the cosine of each "
+            "pair at every step. Point at one to find it on the map; click it for its neighbours."
         ),
         equation=r"f_\mathrm{sim}(s_i^v,t_i^t)\quad(1)",
     ),

@@ -66,7 +66,7 @@ const projector = (places) => {
     return (values, i) => [width / 2 + state.pan[0] + (values[2 * i] - centre[0]) * scale,
       height / 2 + state.pan[1] - (values[2 * i + 1] - centre[1]) * scale, 1];
   }
-  const radius = Math.hypot(...size) / 2, scale = (state.zoom * Math.min(width, height)) / (2.1 * radius);
+  const radius = Math.hypot(...size) / 2, scale = (state.zoom * Math.min(width, height)) / (1.75 * radius);
   const [cy, sy, cx, sx] = [Math.cos(state.turn[0]), Math.sin(state.turn[0]), Math.cos(state.turn[1]), Math.sin(state.turn[1])];
   return (values, i) => {
     const x = values[3 * i] - centre[0], y = values[3 * i + 1] - centre[1], z = values[3 * i + 2] - centre[2];

@@ -10,7 +10,8 @@ const show = () => {
     picture.onload = () => document.dispatchEvent(new Event('g-sheets'));
     picture.src = uri;
     element.append(picture);
-    style.textContent += `.g-tile.${kind}{display:inline-block!important;background-image:url(${uri})}`;
+    style.textContent += `.g-tile.${kind}{display:inline-block!important;background-image:url(${uri})}`
+      + `.g-gallery button:has(.g-tile.${kind}){display:block!important}`;
   }
   document.head.append(style);
 };
