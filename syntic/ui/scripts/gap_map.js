@@ -125,6 +125,7 @@ const paint = () => {
     if (!places[kind]) continue;
     const tiles = state.thumbnails && (kind === 'generated' || kind === 'real') ? sheet(kind) : null;
     const screen = (state.screen[kind] ??= new Float32Array(2 * count(kind))), image = mark(kind, faint), skip = offset(kind);
+    const colour = css(`--kind-${kind}`);
     for (let i = 0; i < count(kind); i++) {
       const [x, y, near] = at(places[kind], i);
       screen[2 * i] = x; screen[2 * i + 1] = y;
@@ -133,7 +134,7 @@ const paint = () => {
         const side = (faint ? 14 : 24) * Math.min(1.6, Math.sqrt(state.zoom)) * near;
         context.globalAlpha = faint ? 0.25 : 1;
         context.drawImage(tiles, (i % COLUMNS) * TILE, Math.floor(i / COLUMNS) * TILE, TILE, TILE, x - side / 2, y - side / 2, side, side);
-        context.strokeStyle = css(`--kind-${kind}`); context.lineWidth = 1.5;
+        context.strokeStyle = colour; context.lineWidth = 1.5;
         context.strokeRect(x - side / 2, y - side / 2, side, side);
         context.globalAlpha = 1;
       } else context.drawImage(image, x - 7 * near, y - 7 * near, 14 * near, 14 * near);
