@@ -21,6 +21,7 @@ from PIL import Image
 
 from .errors import DataError, InputError, SynticError
 from .evaluation.map import GapMap
+from .jobs import Apart, HostedProfile, JobLimits, JobManager
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
@@ -81,12 +82,37 @@ class SynticService:
         profile: the frozen models, the corpora and the checkpoints.
         device: where the models run; None takes CUDA where there is a device, else the CPU.
         capacity: how many runs may wait for the models.
+        runs: folder of the visitors' training runs; None takes a temporary one.
+        limits: what those may ask for.
+        apart: carries them out where this process has no device for it.
+
+    Attributes:
+        jobs: the visitors' training runs.
     """
 
-    def __init__(self, profile: Profile, device: torch.device | None = None, *, capacity: int = 16) -> None:
-        self.profile = profile
-        self.pipeline = SynTIC.from_profile(profile, device=device)
+    def __init__(
+        self,
+        profile: Profile,
+        device: torch.device | None = None,
+        *,
+        capacity: int = 16,
+        runs: Path | None = None,
+        limits: JobLimits | None = None,
+        apart: Apart | None = None,
+    ) -> None:
+        self.profile = HostedProfile.of(profile, lambda name: self.jobs.find_run(name))
+        self.pipeline = SynTIC.from_profile(self.profile, device=device)
         self._turns = ModelLock(capacity)
+        on_cuda = self.pipeline.components.device.type == "cuda"
+        self.jobs = JobManager(
+            profile,
+            self.pipeline.components,
+            self._turns,
+            folder=runs,
+            limits=limits,
+            devices=("cuda",) if apart else ("cuda", "cpu") if on_cuda else ("cpu",),
+            apart=apart,
+        )
         self._maps: dict[str, GapMap] = {}
 
     # -- what there is -------------------------------------------------------------------------

@@ -23,6 +23,7 @@ LAYERS = [
     {"method", "baselines", "training", "evaluation"},
     {"emoji"},
     {"syntic"},  # the public names in syntic/__init__.py
+    {"jobs"},
     {"service"},
     {"ui"},
     {"commands", "__main__"},
