@@ -292,37 +292,32 @@ class JobManager:
                 if not self._queue:
                     return
                 job = self._jobs[self._queue[0]]
-            try:
-                self._carry_out(job)
-            finally:
-                with self._condition:
-                    self._queue.remove(job.status.name)
-                    self._keep(job)
+            observer = Observer(job.status)
+            ended = self._carry_out(job, observer)
+            with self._condition:  # nobody sees it ended and still in the queue
+                self._queue.remove(job.status.name)
+                over = f"Its {self.limits.minutes:g} minutes on this host are over."
+                observer.end(ended, job.reason or over)
+                self._keep(job)
 
-    def _carry_out(self, job: _Job) -> None:
-        observer = Observer(job.status)
-        ended: JobEvent | None = None
+    def _carry_out(self, job: _Job, observer: Observer) -> TrainingFinished | JobFailed | None:
+        ended: TrainingFinished | JobFailed | None = None
         kept = time.monotonic()
         try:
             for event in self._events(job):
+                if isinstance(event, TrainingFinished | JobFailed):
+                    ended = event
+                    continue
                 with self._condition:
                     observer.note(event)
-                    ended = event
                     if isinstance(event, BudgetMeasured) or time.monotonic() - kept > KEPT_SECONDS:
                         kept = time.monotonic()
                         self._keep(job)
         except Cancelled:
-            pass
+            return None
         except Exception as error:
-            ended = JobFailed(sentence=self._sentence(error))
-            with self._condition:
-                observer.note(ended)
-        if not isinstance(ended, TrainingFinished | JobFailed):
-            with self._condition:
-                job.status.state = JobState.STOPPED
-                job.status.note = job.reason or f"Its {self.limits.minutes:g} minutes on this host are over."
-                job.status.version += 1
-                job.status.rate = job.status.remaining_seconds = None
+            return JobFailed(sentence=self._sentence(error))
+        return ended
 
     def _events(self, job: _Job) -> Iterator[JobEvent]:
         work = Work(

@@ -13,7 +13,6 @@ from ..training import (
     Preparing,
     StepDone,
     TrainingFinished,
-    TrainingPaused,
     TrainingStarted,
     Validated,
 )
@@ -129,7 +128,7 @@ class Observer:
         self._earlier = status.seconds
 
     def note(self, event: JobEvent) -> None:
-        """Take one event in."""
+        """Take one event in; how the turn ends is for `end` to say."""
         status, now = self.status, time.monotonic()
         status.version += 1
         if isinstance(event, Drawing):
@@ -149,8 +148,6 @@ class Observer:
         elif isinstance(event, Validated):
             status.curve.append((event.step, event.cider))
             status.samples.append((event.step, event.samples))
-        else:
-            self._end(event)
 
     def _step(self, event: StepDone, now: float) -> None:
         status = self.status
@@ -164,16 +161,18 @@ class Observer:
         (early, since), (late, until) = self._times[0], self._times[-1]
         status.rate = (late - early) / (until - since) if until > since else None
 
-    def _end(self, event: TrainingPaused | TrainingFinished | JobFailed) -> None:
+    def end(self, event: TrainingFinished | JobFailed | None, reason: str) -> None:
+        """Take in how the turn ended; None is stopped, and `reason` says why."""
         status = self.status
+        status.version += 1
         status.rate = status.remaining_seconds = None
-        if isinstance(event, TrainingPaused):
-            status.state = JobState.STOPPED
-        elif isinstance(event, TrainingFinished):
+        if isinstance(event, TrainingFinished):
             status.state, status.note = JobState.FINISHED, ""
             status.curve, status.seconds = list(event.curve), event.seconds
-        else:
+        elif isinstance(event, JobFailed):
             status.state, status.note = JobState.FAILED, event.sentence
+        else:
+            status.state, status.note = JobState.STOPPED, reason
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
