@@ -19,9 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .data import TestSet
+from .data.features import StoreHeader
 from .errors import DataError, InputError, SynticError
 from .evaluation.map import GapMap
-from .jobs import Apart, HostedProfile, JobLimits, JobManager
+from .evaluation.scoring import open_test_set
+from .jobs import Apart, HostedProfile, JobLimits, JobManager, validation_set
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
@@ -113,7 +116,8 @@ class SynticService:
             devices=("cuda",) if apart else ("cuda", "cpu") if on_cuda else ("cpu",),
             apart=apart,
         )
-        self._maps: dict[str, GapMap] = {}
+        self._maps: dict[Path, GapMap] = {}
+        self._test_sets: dict[str, TestSet] = {}
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -126,6 +130,23 @@ class SynticService:
         return {
             path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES
         }
+
+    def captions_in(self, corpus: str) -> str:
+        """Say how many captions a corpus has, as far as its store is there: `8,000`, else `no`."""
+        try:
+            return f"{StoreHeader.read(self.profile.corpus(corpus).features).captions:,}"
+        except DataError:
+            return "no"
+
+    def validation_pictures(self, corpus: str | None) -> dict[str, Path]:
+        """Return the pictures that a run on a corpus, or on one's own captions, is validated on."""
+        name = validation_set(self.profile, corpus)
+        if not name:
+            return {}
+        if name not in self._test_sets:
+            self._test_sets[name] = open_test_set(self.profile, name)
+        test_set = self._test_sets[name]
+        return dict(zip(test_set.names, test_set.images, strict=True))
 
     @property
     def variants(self) -> Sequence[str]:
@@ -161,13 +182,13 @@ class SynticService:
         path = self.profile.corpus(corpus).map
         if path is None or not path.is_file():
             return None
-        if corpus not in self._maps:
+        if path not in self._maps:
             try:
-                self._maps[corpus] = GapMap.load(path)
+                self._maps[path] = GapMap.load(path)
             except DataError as error:
                 logger.warning("%s", error.detail)
                 return None
-        return self._maps[corpus]
+        return self._maps[path]
 
     # -- runs ----------------------------------------------------------------------------------
 

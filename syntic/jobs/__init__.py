@@ -2,13 +2,14 @@
 
 from .events import BudgetMeasured, Drawing, JobEvent, JobFailed
 from .exchange import pack_decoder, unpack_decoder
-from .hosted import HostedProfile
+from .hosted import RUN_PREFIX, HostedProfile
 from .manager import Apart, JobManager
 from .request import JobLimits, JobRequest
 from .status import JobState, JobStatus
-from .work import Work, carry_out, carry_out_apart
+from .work import Work, carry_out, carry_out_apart, validation_set
 
 __all__ = [
+    "RUN_PREFIX",
     "Apart",
     "BudgetMeasured",
     "Drawing",
@@ -25,4 +26,5 @@ __all__ = [
     "carry_out_apart",
     "pack_decoder",
     "unpack_decoder",
+    "validation_set",
 ]

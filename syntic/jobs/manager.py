@@ -243,11 +243,13 @@ class JobManager:
             return replace(first, decoders=folder / "decoder")
         return replace(first, captions=folder, features=folder / "features", decoders=folder / "decoder")
 
-    def variant_of(self, name: str) -> str | None:
-        """Return the variant of a finished run by its name, or None where there is none."""
+    def finished(self, name: str) -> JobStatus | None:
+        """Return a finished run by its name, which gives no control over it, or None where there is none."""
         with self._condition:
             job = self._jobs.get(name)
-            return None if job is None else job.status.variant
+            if job is None or job.status.state is not JobState.FINISHED:
+                return None
+            return copy.deepcopy(job.status)
 
     def close(self) -> None:
         """Stop what is going on and wait for it; it can be resumed when the app is there again."""

@@ -33,7 +33,7 @@ from ..training import (
 from .events import BudgetMeasured, Drawing, JobEvent, JobFailed
 from .request import JobRequest
 
-ON_CPU = 4  # captions drawn at a time: who waits for the models waits that long at most
+ON_CPU = 2  # captions drawn at a time: who waits for the models waits that long at most
 ON_CUDA = 16
 REHEARSAL_STEPS = 8
 REHEARSAL_CAPTIONS = 256
