@@ -13,7 +13,16 @@ from gradio_client.exceptions import AppError
 from syntic.types import Stage, Trace
 
 TEXT = "a dog on a bench in the park"
-ENDPOINTS = ["/trace"]
+ENDPOINTS = [
+    "/trace",
+    "/train_download",
+    "/train_remove",
+    "/train_resume",
+    "/train_start",
+    "/train_status",
+    "/train_stop",
+    "/train_upload",
+]
 """All that scripts can call. A new name is a promise to keep: change this list on purpose."""
 
 

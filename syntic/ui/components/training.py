@@ -11,7 +11,7 @@ from .stage_card import empty
 
 PICTURES_SHOWN = 5
 CAPTIONS_SHOWN = 4
-SMOOTHING = 0.85
+SMOOTHING = 0.7
 
 _STAGES = {
     "pictures": "looking at the validation pictures",

@@ -22,7 +22,7 @@ from ..permalink import read_train_query, walk_query, write_train_query
 from .train_layout import OWN, TICK_SECONDS, build_layout, markup
 
 DRAWN_SHOWN = 12
-_REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
+_REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
 
 Updates = dict[Any, Any]
 
@@ -64,7 +64,7 @@ class Train:
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         changes: dict[str, Any] = {"outputs": [self.keys, *self.shown], **quick}
         panel.start.click(self.start, inputs_kwargs={"keys": self.keys, **settings}, **changes)
-        panel.bring.click(self.bring, [panel.upload, self.keys], **changes)
+        panel.bring.upload(self.bring, [panel.bring, self.keys], **changes)
         panel.runs.select(self.pick, [self.keys], self.shown, **quick)
         results.stop.click(self.stop, [current, self.keys], self.shown, **quick)
         results.resume.click(self.resume, [current, self.keys], self.shown, **quick)
@@ -78,7 +78,7 @@ class Train:
         settings["captions"].change(
             self.count, settings["captions"], panel.count, trigger_mode="always_last", **quick
         )
-        panel.file.upload(self.read_file, panel.file, [settings["captions"], panel.file], **quick)
+        panel.file.upload(self.read_file, panel.file, settings["captions"], **quick)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
         self._offer_endpoints()
 
@@ -177,10 +177,8 @@ class Train:
             f'<p class="s-note"><b>{len(found.captions):,}</b> captions{left_out}; at most {most:,} here.</p>'
         )
 
-    def read_file(self, path: str | None) -> Any:
+    def read_file(self, path: str) -> str:
         """Put a file's captions into the box, where they can be seen and changed."""
-        if path is None:
-            return gr.skip()
         try:
             found = parse_captions(Path(path).read_bytes(), Path(path).name)
             most = self.jobs.limits.captions
@@ -191,7 +189,7 @@ class Train:
                 )
         except SynticError as error:
             raise to_gradio(error) from error
-        return "\n".join(found.captions), None
+        return "\n".join(found.captions)
 
     def restore(self, keys: Any, request: gr.Request) -> Updates:
         """Show the link's run or settings, else the visitor's newest run."""
@@ -399,9 +397,10 @@ def read_request(
     Raises:
         InputError: if the captions are one's own and none is usable.
     """
-    own = parse_captions(captions or "").captions if not corpus else ()
+    is_own = corpus in ("", OWN)
+    own = parse_captions(captions or "").captions if is_own else ()
     return JobRequest(
-        corpus=corpus or None,
+        corpus=None if is_own else corpus,
         captions=own,
         variant=variant,
         steps=int(steps or 0) if budget == "steps" else None,

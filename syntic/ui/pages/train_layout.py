@@ -13,7 +13,7 @@ from ..components import training as figures
 from ..components.chooser import run_chooser
 from .walk_layout import LATEX, VARIANT_LABELS
 
-OWN = ""
+OWN = "(own)"
 """The choice of one's own captions among the corpora."""
 
 TICK_SECONDS = 1.0
@@ -51,10 +51,9 @@ class Panel:
     settings: dict[str, Any]
     own: gr.Column
     count: gr.HTML
-    file: gr.File
+    file: gr.UploadButton
     start: gr.Button
-    upload: gr.File
-    bring: gr.Button
+    bring: gr.UploadButton
     runs: gr.HTML
 
 
@@ -119,8 +118,11 @@ def _build_panel(service: SynticService) -> Panel:
             placeholder="\n".join(profile.example_texts[:3]),
             elem_id="s-captions",
         )
-        file = gr.File(
-            label="Or a file: text, CSV or JSON", file_types=[".txt", ".csv", ".tsv", ".json"], height=96
+        file = gr.UploadButton(
+            "Or open a file: text, CSV or JSON",
+            file_types=[".txt", ".csv", ".tsv", ".json"],
+            size="md",
+            elem_id="s-file",
         )
         count = gr.HTML('<p class="s-note">…</p>')
     variant = gr.Dropdown(
@@ -160,14 +162,13 @@ def _build_panel(service: SynticService) -> Panel:
     start = gr.Button("Start", variant="primary", size="md", elem_id="s-start")
     gr.HTML('<h2 class="s-heading">Your runs</h2>')
     runs = run_chooser(figures.run_buttons({}, None))
-    with gr.Accordion("Bring a trained decoder", open=False, elem_id="s-bring"):
-        upload = gr.File(
-            label="The downloaded zip, or its two files",
-            file_count="multiple",
-            file_types=[".zip", ".safetensors", ".json"],
-            height=96,
-        )
-        bring = gr.Button("Check and take it in", variant="secondary", size="md")
+    bring = gr.UploadButton(
+        "Bring a downloaded decoder",
+        file_count="multiple",
+        file_types=[".zip", ".safetensors", ".json"],
+        size="md",
+        elem_id="s-bring",
+    )
     return Panel(
         settings={
             "corpus": corpus,
@@ -184,7 +185,6 @@ def _build_panel(service: SynticService) -> Panel:
         count=count,
         file=file,
         start=start,
-        upload=upload,
         bring=bring,
         runs=runs,
     )
