@@ -23,12 +23,13 @@ def client(address):
     client.close()
 
 
-def call(client: Client, name: str, *args, **values):
-    return client.predict(*args, api_name=f"/train_{name}", **values)
+def call(client: Client, endpoint: str, *args, **values):
+    return client.predict(*args, api_name=f"/train_{endpoint}", **values)
 
 
 def wait(client: Client, run: str, *states: str) -> dict:
-    for _ in range(600):
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
         status = call(client, "status", run)
         assert status["state"] != "failed", status["note"]
         if status["state"] in states:

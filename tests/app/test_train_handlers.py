@@ -55,7 +55,8 @@ def visitor(**query) -> SimpleNamespace:
 def follow(page: Train, updates: dict, state: str) -> dict:
     """What the page shows once the run is in a state, by looking as its timer does."""
     key, keys = updates[page.current], updates[page.keys]
-    for _ in range(600):
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
         if f'data-state="{state}"' in updates[page.results.slots["head"]]:
             return {page.keys: keys, **updates}
         time.sleep(0.05)

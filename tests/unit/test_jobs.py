@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from syntic.jobs import (
     carry_out_apart,
     manager,
 )
+from syntic.jobs.files import JobFiles
 from syntic.runtime import ModelLock
 from syntic.service import SynticService, WalkRequest
 from syntic.training import StepDone, TrainingFinished
@@ -42,28 +43,38 @@ def _without_java(monkeypatch):
     monkeypatch.setattr(metrics, "java_available", lambda: False)  # a second for each validation
 
 
-@pytest.fixture
-def service(tiny_profile, tmp_path) -> Iterator[SynticService]:
-    service = SynticService(
-        tiny_profile,
-        torch.device("cpu"),
-        runs=tmp_path / "runs",
-        limits=JobLimits(captions=20, steps=FOREVER, waiting=2),
-    )
-    yield service
-    service.jobs.close()
+@pytest.fixture(scope="module")
+def service(tiny_profile) -> SynticService:
+    """One for all tests, so that the models are loaded once; each test has runs of its own."""
+    return SynticService(tiny_profile, torch.device("cpu"))
 
 
 @pytest.fixture
-def jobs(service) -> JobManager:
-    return service.jobs
+def make(service, tiny_profile, tmp_path) -> Iterator[Callable[..., JobManager]]:
+    made: list[JobManager] = []
+
+    def make(folder: Path | None = tmp_path / "runs", **options) -> JobManager:
+        limits = JobLimits(**{"captions": 20, "steps": FOREVER, "waiting": 2, **options})
+        components = service.pipeline.components
+        service.jobs = JobManager(tiny_profile, components, service._turns, folder=folder, limits=limits)
+        made.append(service.jobs)
+        return service.jobs
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def jobs(make) -> JobManager:
+    return make()
 
 
 def long_run(**changes) -> JobRequest:
     return dataclasses.replace(SHORT, steps=FOREVER, **changes)
 
 
-def wait(jobs: JobManager, key: str, *states: JobState, seconds: float = 60) -> JobStatus:
+def wait(jobs: JobManager, key: str, *states: JobState, seconds: float = 180) -> JobStatus:
     """Look at a run until it is in one of the states."""
     deadline = time.monotonic() + seconds
     while (status := jobs.status(key)).state not in states:
@@ -217,23 +228,22 @@ def test_a_closed_tab_stops_a_run_or_does_not_as_chosen(jobs, monkeypatch, keep_
     assert status.note == "Nobody was looking, so it was stopped."
 
 
-def test_runs_survive_the_process(jobs, service, tiny_profile, tmp_path):
+def test_runs_survive_the_process(jobs, make):
     done, going = jobs.submit(SHORT), jobs.submit(long_run())
     wait_for_steps(jobs, going)
     jobs.close()
     with pytest.raises(BusyError, match="being stopped"):
         jobs.submit(SHORT)
-    again = SynticService(tiny_profile, torch.device("cpu"), runs=tmp_path / "runs")
-    assert again.jobs.status(done).state is JobState.FINISHED
-    stopped = again.jobs.status(going)
+    again = make()
+    assert again.status(done).state is JobState.FINISHED
+    stopped = again.status(going)
     assert stopped.state is JobState.STOPPED
     assert stopped.note == "The app was stopped."
-    again.jobs.resume(going)
-    assert wait_for_steps(again.jobs, going, stopped.step + 1).losses[0][0] == 1
-    again.jobs.close()
+    again.resume(going)
+    assert wait_for_steps(again, going, stopped.step + 1).losses[0][0] == 1
 
 
-def test_a_run_that_was_killed_can_be_resumed(jobs, service, tiny_profile, tmp_path):
+def test_a_run_that_was_killed_can_be_resumed(jobs, make, tmp_path):
     key = jobs.submit(SHORT)
     status = wait(jobs, key, JobState.FINISHED)
     path = tmp_path / "runs" / status.name / "job.json"
@@ -242,7 +252,7 @@ def test_a_run_that_was_killed_can_be_resumed(jobs, service, tiny_profile, tmp_p
     path.write_text(json.dumps(raw))
     (tmp_path / "runs" / "run-nonsense").mkdir()
     (tmp_path / "runs" / "run-nonsense" / "job.json").write_text("{}")
-    again = JobManager(tiny_profile, service.pipeline.components, ModelLock(), folder=tmp_path / "runs")
+    again = make()
     assert again.status(key).state is JobState.STOPPED
     assert again.status(key).note == "The app was started anew in the meantime."
 
@@ -284,21 +294,18 @@ def test_limits_come_from_the_environment():
         JobLimits.from_environment({"SYNTIC_TRAIN_STEPS": "1.5"})
 
 
-def test_a_host_can_switch_training_off(tiny_profile):
-    service = SynticService(tiny_profile, torch.device("cpu"), limits=JobLimits(minutes=0))
+def test_a_host_can_switch_training_off(make):
     with pytest.raises(InputError, match="switched off"):
-        service.jobs.submit(SHORT)
+        make(minutes=0).submit(SHORT)
 
 
-def test_a_run_that_needs_more_than_a_turn_is_stopped_and_may_be_resumed(tiny_profile, tmp_path):
-    limits = JobLimits(minutes=0.005, steps=FOREVER)
-    service = SynticService(tiny_profile, torch.device("cpu"), runs=tmp_path, limits=limits)
-    key = service.jobs.submit(long_run())
-    status = wait(service.jobs, key, JobState.STOPPED)
+def test_a_run_that_needs_more_than_a_turn_is_stopped_and_may_be_resumed(make):
+    jobs = make(minutes=0.005)
+    key = jobs.submit(long_run())
+    status = wait(jobs, key, JobState.STOPPED)
     assert status.note == "Its 0.005 minutes on this host are over."
-    service.jobs.resume(key)
-    assert wait(service.jobs, key, JobState.STOPPED).step > status.step
-    service.jobs.close()
+    jobs.resume(key)
+    assert wait(jobs, key, JobState.STOPPED).step > status.step
 
 
 def test_a_full_disk_is_said_before_and_during_a_run(jobs, monkeypatch):
@@ -379,9 +386,8 @@ def test_a_run_that_goes_on_cannot_be_removed(jobs):
         jobs.remove(key)
 
 
-def test_the_oldest_runs_make_room_but_never_one_that_goes_on(tiny_profile, tmp_path):
-    limits = JobLimits(kept=2, steps=FOREVER)
-    jobs = SynticService(tiny_profile, torch.device("cpu"), runs=tmp_path, limits=limits).jobs
+def test_the_oldest_runs_make_room_but_never_one_that_goes_on(make, tmp_path):
+    jobs = make(kept=2)
     keys = [jobs.submit(SHORT)]
     wait(jobs, keys[0], JobState.FINISHED)
     keys.append(jobs.submit(SHORT))
@@ -394,32 +400,25 @@ def test_the_oldest_runs_make_room_but_never_one_that_goes_on(tiny_profile, tmp_
     with pytest.raises(InputError, match="no such run"):
         jobs.status(keys[1])
     assert jobs.status(keys[2]).state is JobState.TRAINING
-    assert len([path for path in tmp_path.iterdir() if path.name.startswith("run-")]) == 2
-    jobs.close()
+    assert len(list((tmp_path / "runs").glob("run-*"))) == 2
 
 
-@pytest.mark.parametrize("limits", [JobLimits(days=0), JobLimits(megabytes=0)])
-def test_old_or_large_runs_are_removed(tiny_profile, tmp_path, limits):
-    jobs = SynticService(tiny_profile, torch.device("cpu"), runs=tmp_path, limits=limits).jobs
+@pytest.mark.parametrize("limits", [{"days": 0}, {"megabytes": 0}])
+def test_old_or_large_runs_are_removed(make, limits):
+    jobs = make(**limits)
     key = jobs.submit(SHORT)
     wait(jobs, key, JobState.FINISHED)
     second = jobs.submit(SHORT)
     with pytest.raises(InputError, match="no such run"):
         jobs.status(key)
     wait(jobs, second, JobState.FINISHED)
-    jobs.close()
 
 
-def test_without_a_folder_runs_end_with_the_process(tiny_profile):
-    jobs = SynticService(tiny_profile, torch.device("cpu")).jobs
-    key = jobs.submit(SHORT)
-    wait(jobs, key, JobState.FINISHED)
-    root = jobs._files.root
-    jobs.close()
-    del jobs
-    import gc
-
-    gc.collect()
+def test_without_a_folder_runs_lie_in_one_that_ends_with_them():
+    files = JobFiles()
+    root = files.root
+    assert root.is_dir()
+    del files
     assert not root.exists()
 
 
@@ -427,8 +426,8 @@ def test_without_a_folder_runs_end_with_the_process(tiny_profile):
 
 
 @pytest.fixture(scope="module")
-def packed(tiny_profile, tmp_path_factory) -> Path:
-    jobs = SynticService(tiny_profile, torch.device("cpu")).jobs
+def packed(service, tiny_profile, tmp_path_factory) -> Path:
+    jobs = JobManager(tiny_profile, service.pipeline.components, ModelLock())
     key = jobs.submit(dataclasses.replace(SHORT, name="my: first/decoder"))
     wait(jobs, key, JobState.FINISHED)
     jobs.close()
