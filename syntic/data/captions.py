@@ -96,7 +96,7 @@ def parse_captions(content: str | bytes, name: str = "") -> HandedIn:
         elif caption:
             captions[caption] = None
     if not captions:
-        long = f"; {too_long} lines are longer than {MAX_WORDS} words" if too_long else ""
+        long = f" ({too_long} of its lines are longer than {MAX_WORDS} words)" if too_long else ""
         raise InputError(f"{what} holds no usable caption{long}; write one sentence per line.")
     return HandedIn(captions=tuple(captions), doubles=doubles, too_long=too_long)
 

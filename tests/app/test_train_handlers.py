@@ -166,7 +166,7 @@ def test_a_file_fills_the_box(page, tmp_path):
     path.write_text("caption\n" + "\n".join(f"dog {n}" for n in range(501)))
     with pytest.raises(gr.Error, match="holds 501 captions"):
         page.read_file(str(path))
-    assert "<b>2</b> captions, 1 doubles left out" in page.count("a dog\na cat\na dog")
+    assert "<b>2</b> captions, 1 said twice" in page.count("a dog\na cat\na dog")
 
 
 def test_keys_from_a_browser_may_be_anything():

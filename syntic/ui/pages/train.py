@@ -170,8 +170,8 @@ class Train:
             found = parse_captions(text)
         except SynticError as error:
             return f'<p class="s-note">{describe(error)}</p>'
-        left_out = f", {found.doubles} doubles left out" if found.doubles else ""
-        left_out += f", {found.too_long} too long" if found.too_long else ""
+        left_out = f", {found.doubles} said twice" if found.doubles else ""
+        left_out += f", {found.too_long} too long left out" if found.too_long else ""
         most = self.jobs.limits.captions
         return (
             f'<p class="s-note"><b>{len(found.captions):,}</b> captions{left_out}; at most {most:,} here.</p>'
