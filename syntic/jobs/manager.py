@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from ..training import TrainingFinished
 from .events import BudgetMeasured, JobEvent, JobFailed
 from .exchange import pack_decoder, unpack_decoder
 from .files import JobFiles, name_of
+from .registry import Job, JobRegistry
 from .request import JobLimits, JobRequest, check_request
 from .status import JobState, JobStatus, Observer
 from .work import STOP_FILE, Work, carry_out
@@ -39,16 +40,6 @@ KEPT_SECONDS = 5.0  # between two records of a run's status
 
 Apart = Callable[[Work], Iterator[JobEvent]]
 """Carries a run out where this process has no device for it: see `carry_out_apart`."""
-
-
-@dataclass
-class _Job:
-    request: JobRequest
-    status: JobStatus
-    seen: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
-    reason: str = ""
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
 class JobManager:
@@ -83,11 +74,10 @@ class JobManager:
         self._apart = apart
         self._files = JobFiles(folder)
         self._condition = threading.Condition()
-        self._jobs: dict[str, _Job] = {}
+        self._runs = JobRegistry(self._files)
         self._queue: list[str] = []  # its head has its turn
         self._worker: threading.Thread | None = None
         self._closed = False
-        self._take_up()
 
     # -- what a visitor may do -----------------------------------------------------------------
 
@@ -114,7 +104,7 @@ class JobManager:
             steps=request.steps,
             reference=self._reference(corpus, request.variant),
         )
-        self._enqueue(_Job(request, status))
+        self._enqueue(Job(request, status))
         return key
 
     def status(self, key: str) -> JobStatus:
@@ -124,7 +114,7 @@ class JobManager:
             InputError: if there is no such run (any more).
         """
         with self._condition:
-            job = self._find(key)
+            job = self._runs.open(key)
             job.seen = time.monotonic()
             status = copy.deepcopy(job.status)
             if status.state is JobState.WAITING:
@@ -168,7 +158,8 @@ class JobManager:
         with self._condition:
             if job.status.state.is_active:
                 raise InputError("The run is going on; stop it before you remove it.")
-            self._forget(job.status.name)
+            self._runs.drop(job.status.name)
+        self._clear([job.status.name])
 
     def pack(self, key: str, folder: Path) -> Path:
         """Write a finished run's decoder with its sidecar to a zip file in `folder` and return it.
@@ -217,11 +208,10 @@ class JobManager:
             reference=self._reference(corpus, sidecar["variant"]),
         )
         _take_history(status, sidecar)
-        job = _Job(JobRequest(corpus=corpus, variant=status.variant, steps=status.steps), status)
+        job = Job(JobRequest(corpus=corpus, variant=status.variant, steps=status.steps), status)
         with self._condition:
-            self._jobs[name] = job
-            self._keep(job)
-        self._prune()
+            self._runs.keep(job)
+        self._make_room()
         return key
 
     def pictures(self, key: str, count: int) -> list[tuple[str, Path]]:
@@ -233,8 +223,7 @@ class JobManager:
     def find_run(self, name: str) -> CorpusSettings | None:
         """Return where a finished run's features and decoder lie, for a `HostedProfile`."""
         with self._condition:
-            job = self._jobs.get(name)
-            if job is None or job.status.state is not JobState.FINISHED:
+            if (job := self._runs.finished(name)) is None:
                 return None
             request = job.request
         folder = self._files.folder(name)
@@ -246,18 +235,16 @@ class JobManager:
     def finished(self, name: str) -> JobStatus | None:
         """Return a finished run by its name, which gives no control over it, or None where there is none."""
         with self._condition:
-            job = self._jobs.get(name)
-            if job is None or job.status.state is not JobState.FINISHED:
-                return None
-            return copy.deepcopy(job.status)
+            job = self._runs.finished(name)
+            return None if job is None else copy.deepcopy(job.status)
 
     def close(self) -> None:
         """Stop what is going on and wait for it; it can be resumed when the app is there again."""
         with self._condition:
             self._closed = True
             for name in self._queue:
-                self._jobs[name].reason = "The app was stopped."
-                self._jobs[name].stop.set()
+                self._runs[name].reason = "The app was stopped."
+                self._runs[name].stop.set()
             self._condition.notify_all()
             worker = self._worker
         if worker is not None:
@@ -265,7 +252,7 @@ class JobManager:
 
     # -- the queue -----------------------------------------------------------------------------
 
-    def _enqueue(self, job: _Job) -> None:
+    def _enqueue(self, job: Job) -> None:
         with self._condition:
             if self._closed:
                 raise BusyError("The app is being stopped; please try again in a minute.")
@@ -277,14 +264,13 @@ class JobManager:
             status.state, status.note, job.reason = JobState.WAITING, "", ""
             status.version += 1
             job.seen = time.monotonic()
-            self._jobs[status.name] = job
             self._queue.append(status.name)
-            self._keep(job)
+            self._runs.keep(job)
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="syntic-jobs", daemon=True)
                 self._worker.start()
             self._condition.notify_all()
-        self._prune()
+        self._make_room()
 
     def _work(self) -> None:
         while True:
@@ -293,16 +279,16 @@ class JobManager:
                     self._condition.wait()
                 if not self._queue:
                     return
-                job = self._jobs[self._queue[0]]
+                job = self._runs[self._queue[0]]
             observer = Observer(job.status)
             ended = self._carry_out(job, observer)
             with self._condition:  # nobody sees it ended and still in the queue
                 self._queue.remove(job.status.name)
                 over = f"Its {self.limits.minutes:g} minutes on this host are over."
                 observer.end(ended, job.reason or over)
-                self._keep(job)
+                self._runs.keep(job)
 
-    def _carry_out(self, job: _Job, observer: Observer) -> TrainingFinished | JobFailed | None:
+    def _carry_out(self, job: Job, observer: Observer) -> TrainingFinished | JobFailed | None:
         ended: TrainingFinished | JobFailed | None = None
         kept = time.monotonic()
         try:
@@ -314,14 +300,14 @@ class JobManager:
                     observer.note(event)
                     if isinstance(event, BudgetMeasured) or time.monotonic() - kept > KEPT_SECONDS:
                         kept = time.monotonic()
-                        self._keep(job)
+                        self._runs.keep(job)
         except Cancelled:
             return None
         except Exception as error:
             return JobFailed(sentence=self._sentence(error))
         return ended
 
-    def _events(self, job: _Job) -> Iterator[JobEvent]:
+    def _events(self, job: Job) -> Iterator[JobEvent]:
         work = Work(
             profile=self.profile,
             request=job.request,
@@ -343,7 +329,7 @@ class JobManager:
 
             yield from carry_out(work, self._components, should_stop)
 
-    def _events_apart(self, job: _Job, work: Work, apart: Apart) -> Iterator[JobEvent]:
+    def _events_apart(self, job: Job, work: Work, apart: Apart) -> Iterator[JobEvent]:
         """Let another process do it, on behalf of the visitor who asked for it; a file tells it to stop."""
         stop_file = work.folder / STOP_FILE
         stop_file.unlink(missing_ok=True)
@@ -353,13 +339,13 @@ class JobManager:
             if self._is_stopped(job):
                 stop_file.touch()
 
-    def _is_stopped(self, job: _Job) -> bool:
+    def _is_stopped(self, job: Job) -> bool:
         gone = time.monotonic() - job.seen > GONE_SECONDS
         if gone and not job.status.keep_going and not job.stop.is_set():
             self._stop(job, "Nobody was looking, so it was stopped.")
         return job.stop.is_set()
 
-    def _stop(self, job: _Job, reason: str) -> None:
+    def _stop(self, job: Job, reason: str) -> None:
         with self._condition:
             if not job.status.state.is_active:
                 return
@@ -370,46 +356,25 @@ class JobManager:
                 self._queue.remove(name)
                 job.status.state, job.status.note = JobState.STOPPED, job.reason
                 job.status.version += 1
-                self._keep(job)
+                self._runs.keep(job)
 
-    # -- what is kept --------------------------------------------------------------------------
-
-    def _find(self, key: str) -> _Job:
+    def _make_room(self) -> None:
         with self._condition:
-            job = self._jobs.get(name_of(key))
-        if job is None:
-            raise InputError("There is no such run on this host any more; start a new one.")
-        return job
+            dropped = self._runs.drop_oldest(self.limits)
+        self._clear(dropped)
 
-    def _take_up(self) -> None:
-        for name, (request, status) in self._files.read_all().items():
-            if status.state.is_active:
-                status.state, status.note = JobState.STOPPED, "The app was started anew in the meantime."
-            self._jobs[name] = _Job(request, status)
+    def _clear(self, names: Sequence[str]) -> None:
+        """Remove the files of runs and what was loaded of them.
 
-    def _keep(self, job: _Job) -> None:
-        try:
-            self._files.write(job.request, job.status)
-        except SynticError as error:  # the run itself says what the disk lacks
-            logger.warning("%s", error.detail)
+        Without our lock: while the components load something, they ask us where it is.
+        """
+        for name in names:
+            self._components.forget_folder(self._files.folder(name))
+            self._files.remove(name)
 
-    def _prune(self) -> None:
-        """Remove what is too old, too many or too large; never what waits or goes on."""
+    def _find(self, key: str) -> Job:
         with self._condition:
-            idle = [name for name, job in self._jobs.items() if not job.status.state.is_active]
-            idle.sort(key=lambda name: self._jobs[name].status.created)
-            sizes = {name: self._files.megabytes(name) for name in self._jobs}
-            limits, oldest = self.limits, time.time() - 86_400 * self.limits.days
-            for name in idle:
-                too_many = len(self._jobs) > limits.kept or sum(sizes.values()) > limits.megabytes
-                if too_many or self._jobs[name].status.created < oldest:
-                    del sizes[name]
-                    self._forget(name)
-
-    def _forget(self, name: str) -> None:
-        del self._jobs[name]
-        self._components.forget_folder(self._files.folder(name))
-        self._files.remove(name)
+            return self._runs.open(key)
 
     # -- small things --------------------------------------------------------------------------
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 from ...data import parse_captions
 from ...errors import InputError, SynticError
-from ...jobs import JobRequest, JobState, JobStatus
+from ...jobs import JobState, JobStatus
 from ...service import SynticService
 from ..components.pictures import thumbnail_uri
 from ..components.training import run_buttons
 from ..errors import describe, to_gradio
 from ..own_runs import find_runs, own_runs, read_keys, with_key
 from ..permalink import read_train_query, walk_query, write_train_query
+from .train_api import offer_endpoints, pack, read_paths, read_request
 from .train_layout import OWN, TICK_SECONDS, build_layout, markup
 
 DRAWN_SHOWN = 12
@@ -80,19 +79,7 @@ class Train:
         )
         panel.file.upload(self.read_file, panel.file, settings["captions"], **quick)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
-        self._offer_endpoints()
-
-    def _offer_endpoints(self) -> None:
-        """Scripts do the same by name; whoever has a run's key may do everything with it."""
-        for name in ("start", "status", "stop", "resume", "remove"):
-            api(getattr(self, f"api_{name}"), api_name=f"train_{name}", queue=False)
-        key = gr.Textbox(visible=False, label="run")
-        found = gr.JSON(visible=False, label="run and its status")
-        files = gr.File(visible=False, file_count="multiple", label="files")
-        packed = gr.File(visible=False, label="zip")
-        hidden = gr.Button(visible=False)
-        hidden.click(self.api_download, key, packed, api_name="train_download", queue=False)
-        hidden.click(self.api_upload, files, found, api_name="train_upload", queue=False)
+        offer_endpoints(self.service, results.download)
 
     # -- handlers ------------------------------------------------------------------------------
 
@@ -108,7 +95,7 @@ class Train:
     def bring(self, files: list[str] | None, keys: Any) -> Updates:
         """Take in a decoder that was trained before."""
         try:
-            key = self.jobs.unpack(_paths(files))
+            key = self.jobs.unpack(read_paths(files))
         except SynticError as error:
             raise to_gradio(error) from error
         keys = with_key(keys, key)
@@ -207,118 +194,6 @@ class Train:
         updates[self.panel.own] = gr.update(visible=values.get("corpus") == OWN)
         return {**self._show(key, keys), **updates}
 
-    # -- endpoints -----------------------------------------------------------------------------
-
-    def api_start(
-        self,
-        corpus: str = "",
-        captions: str = "",
-        variant: str = "syntic",
-        steps: int | None = None,
-        minutes: float | None = None,
-        device: str | None = None,
-        keep_going: bool = True,
-        name: str = "",
-    ) -> dict[str, Any]:
-        """Start a training run; its key, under "run", is needed for everything else.
-
-        Args:
-            corpus: a corpus of the profile; leave it out for captions of your own.
-            captions: your own, one per line.
-            variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic.
-            steps: the budget in steps, or
-            minutes: in minutes of training.
-            device: cpu or cuda; the host's first where it is left out.
-            keep_going: whether the run goes on while nobody asks for its status.
-            name: what to call it.
-        """
-        budget = "steps" if steps is not None or minutes is None else "minutes"
-        try:
-            request = read_request(
-                corpus=corpus,
-                captions=captions,
-                variant=variant,
-                budget=budget,
-                steps=200 if steps is None else steps,
-                minutes=minutes,
-                device=device or self.jobs.devices[0],
-                keep_going=keep_going,
-                name=name,
-            )
-            key = self.jobs.submit(request)
-        except Exception as error:
-            raise to_gradio(error) from error
-        return self.api_status(key)
-
-    def api_status(self, run: str) -> dict[str, Any]:
-        """Return how far a run is.
-
-        Args:
-            run: its key.
-        """
-        try:
-            return {"run": run, **self.jobs.status(run).to_dict()}
-        except Exception as error:
-            raise to_gradio(error) from error
-
-    def api_stop(self, run: str) -> dict[str, Any]:
-        """Stop a run at its next step.
-
-        Args:
-            run: its key.
-        """
-        try:
-            self.jobs.stop(run)
-        except Exception as error:
-            raise to_gradio(error) from error
-        return self.api_status(run)
-
-    def api_resume(self, run: str) -> dict[str, Any]:
-        """Let a stopped run go on.
-
-        Args:
-            run: its key.
-        """
-        try:
-            self.jobs.resume(run)
-        except Exception as error:
-            raise to_gradio(error) from error
-        return self.api_status(run)
-
-    def api_remove(self, run: str) -> dict[str, Any]:
-        """Remove a run and its files.
-
-        Args:
-            run: its key.
-        """
-        try:
-            self.jobs.remove(run)
-        except Exception as error:
-            raise to_gradio(error) from error
-        return {"run": run, "state": "removed"}
-
-    def api_download(self, run: str) -> str:
-        """Return a finished run's decoder: a zip of its safetensors file and its JSON sidecar.
-
-        Args:
-            run: its key.
-        """
-        try:
-            return self._pack(run)
-        except Exception as error:
-            raise to_gradio(error) from error
-
-    def api_upload(self, files: list[str] | None) -> dict[str, Any]:
-        """Take in a decoder; the answer holds the key of its run.
-
-        Args:
-            files: a downloaded zip, or its two files.
-        """
-        try:
-            return self.api_status(self.jobs.unpack(_paths(files)))
-        except Exception as error:
-            raise to_gradio(error) from error
-
     # -- inside --------------------------------------------------------------------------------
 
     def _do(self, action: Any, key: str | None, keys: Any, then: str | None = "same") -> Updates:
@@ -345,7 +220,8 @@ class Train:
             results.remove: gr.update(visible=finished or over),
             results.copy: gr.update(visible=status is not None),
             results.download: gr.update(
-                visible=finished, value=self._pack(key) if finished and key else None
+                visible=finished,
+                value=pack(self.service, self.results.download, key) if finished and key else None,
             ),
             results.use: _use_link(status) if status and finished else "",
             self.panel.runs: run_buttons(find_runs(self.service, keys), key),
@@ -357,13 +233,6 @@ class Train:
         if status is not None:
             updates[self.panel.settings["keep_going"]] = status.keep_going
         return updates
-
-    def _pack(self, key: str) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            packed = self.jobs.pack(key, Path(folder))
-            path = self.results.download.move_resource_to_block_cache(packed)
-        assert path is not None
-        return path
 
     def _drawn(self, key: str | None, status: JobStatus | None) -> list[tuple[str, str]]:
         if key is None or status is None or status.corpus is not None:
@@ -378,43 +247,6 @@ class Train:
     def _validation_thumbnail(self, corpus: str | None, name: str) -> str:
         path = self.service.validation_pictures(corpus).get(name)
         return thumbnail_uri(path) if path is not None else ""
-
-
-def read_request(
-    *,
-    corpus: str,
-    captions: str,
-    variant: str,
-    budget: str,
-    steps: float | None,
-    minutes: float | None,
-    device: str,
-    keep_going: bool,
-    name: str,
-) -> JobRequest:
-    """Turn the controls' values, whose numbers may be floats, into a request.
-
-    Raises:
-        InputError: if the captions are one's own and none is usable.
-    """
-    is_own = corpus in ("", OWN)
-    own = parse_captions(captions or "").captions if is_own else ()
-    return JobRequest(
-        corpus=None if is_own else corpus,
-        captions=own,
-        variant=variant,
-        steps=int(steps or 0) if budget == "steps" else None,
-        minutes=float(minutes or 0) if budget == "minutes" else None,
-        device=device,
-        keep_going=bool(keep_going),
-        name=name or "",
-    )
-
-
-def _paths(files: list[str] | None) -> list[Path]:
-    if not files:
-        raise InputError("There is no file yet; drop the zip, or both files, into the box first.")
-    return [Path(path) for path in files]
 
 
 def _version(status: JobStatus) -> list[Any]:
