@@ -31,12 +31,18 @@ _DOTS = {
 Points = Sequence[tuple[int, float]]
 
 
-def run_head(status: JobStatus | None) -> str:
-    """Return the head of the page: what the run is, how far it is, and its figures."""
+def run_head(status: JobStatus | None, sentence: str = "") -> str:
+    """Return the head of the page: what the run is, how far it is, and its figures.
+
+    Args:
+        status: of the run.
+        sentence: why there is none, where one was asked for.
+    """
     if status is None:
+        error = f'<p class="s-note error" role="alert">{escape(sentence)}</p>' if sentence else ""
         return (
             '<section class="s-runhead" aria-label="Run"><p class="s-caption waiting">Choose what to learn '
-            "from, a variant and a budget, then press Start.</p></section>"
+            f"from, a variant and a budget, then press Start.</p>{error}</section>"
         )
     texts = status.corpus or "own captions"
     what = f"{status.variant} · {texts} · {status.captions:,} captions"

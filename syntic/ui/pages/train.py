@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,15 @@ class Train:
     def _wire(self) -> None:
         panel, results, current = self.panel, self.results, self.current
         settings = panel.settings
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        changes: dict[str, Any] = {"outputs": [self.keys, *self.shown], **quick}
+        visible: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        quick: dict[str, Any] = {"queue": False, **visible}  # an error would not be shown: these raise none
+        changes: dict[str, Any] = {"outputs": [self.keys, *self.shown], **visible}
         panel.start.click(self.start, inputs_kwargs={"keys": self.keys, **settings}, **changes)
         panel.bring.upload(self.bring, [panel.bring, self.keys], **changes)
-        panel.runs.select(self.pick, [self.keys], self.shown, **quick)
-        results.stop.click(self.stop, [current, self.keys], self.shown, **quick)
-        results.resume.click(self.resume, [current, self.keys], self.shown, **quick)
+        panel.runs.select(self.pick, [self.keys], self.shown, **visible)
+        panel.file.upload(self.read_file, panel.file, settings["captions"], **visible)
+        results.stop.click(self.stop, [current, self.keys], self.shown, **visible)
+        results.resume.click(self.resume, [current, self.keys], self.shown, **visible)
         results.remove.click(self.remove, [current, self.keys], **changes)
         self.timer.tick(self.look, [current, self.seen, self.keys], self.shown, **quick)
         settings["keep_going"].input(self.keep_going, [current, settings["keep_going"]], None, **quick)
@@ -77,7 +80,6 @@ class Train:
         settings["captions"].change(
             self.count, settings["captions"], panel.count, trigger_mode="always_last", **quick
         )
-        panel.file.upload(self.read_file, panel.file, settings["captions"], **quick)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
         offer_endpoints(self.service, results.download)
 
@@ -108,8 +110,7 @@ class Train:
         try:
             status = self.jobs.status(key)
         except InputError as error:
-            gr.Warning(describe(error))
-            return self._show(None, keys)
+            return self._show(None, keys, describe(error))
         return gr.skip() if seen == _version(status) else self._show(key, keys)
 
     def pick(self, keys: Any, event: gr.SelectData) -> Updates:
@@ -134,12 +135,9 @@ class Train:
 
     def keep_going(self, key: str | None, keep_going: bool) -> None:
         """Change what happens to the run that is shown when the page is closed."""
-        if key is None:
-            return
-        try:
-            self.jobs.keep_going(key, keep_going)
-        except SynticError as error:
-            raise to_gradio(error) from error
+        with suppress(InputError):  # the next look says that it is gone
+            if key is not None:
+                self.jobs.keep_going(key, keep_going)
 
     def follow_corpus(self, corpus: str) -> dict[str, Any]:
         """Show where to write captions where they are one's own."""
@@ -180,7 +178,7 @@ class Train:
 
     def restore(self, keys: Any, request: gr.Request) -> Updates:
         """Show the link's run or settings, else the visitor's newest run."""
-        query = dict(request.query_params)
+        query, sentence = dict(request.query_params), ""
         try:
             key, values = read_train_query(query)
             if key is not None:
@@ -188,11 +186,11 @@ class Train:
             elif runs := find_runs(self.service, keys):
                 key = next(iter(runs))
         except SynticError as error:
-            gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
+            sentence = f"This link cannot be restored as it is. {describe(error)}"
             key, values = None, {}
         updates: Updates = {self.panel.settings[name]: value for name, value in values.items()}
         updates[self.panel.own] = gr.update(visible=values.get("corpus") == OWN)
-        return {**self._show(key, keys), **updates}
+        return {**self._show(key, keys, sentence), **updates}
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -205,11 +203,11 @@ class Train:
             raise to_gradio(error) from error
         return self._show(key if then else None, [k for k in read_keys(keys) if then or k != key])
 
-    def _show(self, key: str | None, keys: Any) -> Updates:
-        """Put a run on the page, or the empty page for None."""
+    def _show(self, key: str | None, keys: Any, sentence: str = "") -> Updates:
+        """Put a run on the page, or for None the empty page, with a sentence on why where there is one."""
         status = self.jobs.status(key) if key is not None else None
         results = self.results
-        slots = markup(status, self._thumbnails(status), self._drawn(key, status))
+        slots = markup(status, self._thumbnails(status), self._drawn(key, status), sentence)
         state = status.state if status else None
         finished = state is JobState.FINISHED
         over = state in (JobState.STOPPED, JobState.FAILED)

@@ -85,11 +85,14 @@ def build_layout(service: SynticService) -> tuple[Panel, Results]:
 
 
 def markup(
-    status: JobStatus | None, thumbnails: dict[str, str], drawn: list[tuple[str, str]]
+    status: JobStatus | None,
+    thumbnails: dict[str, str],
+    drawn: list[tuple[str, str]],
+    sentence: str = "",
 ) -> dict[str, str]:
-    """Return what stands in every slot."""
+    """Return what stands in every slot; `sentence` says why there is no run where one was asked for."""
     return {
-        "head": figures.run_head(status),
+        "head": figures.run_head(status, sentence),
         "draw": figures.drawn_figure(status, drawn),
         "train": figures.loss_figure(status),
         "validate": figures.score_figure(status) + figures.sample_figure(status, thumbnails),
