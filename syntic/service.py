@@ -131,12 +131,12 @@ class SynticService:
             path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES
         }
 
-    def captions_in(self, corpus: str) -> str:
-        """Say how many captions a corpus has, as far as its store is there: `8,000`, else `no`."""
+    def captions_drawn(self, corpus: str) -> int | None:
+        """Return how many captions of a corpus have their features, or None where none has."""
         try:
-            return f"{StoreHeader.read(self.profile.corpus(corpus).features).captions:,}"
+            return StoreHeader.read(self.profile.corpus(corpus).features).captions
         except DataError:
-            return "no"
+            return None
 
     def validation_pictures(self, corpus: str | None) -> dict[str, Path]:
         """Return the pictures that a run on a corpus, or on one's own captions, is validated on."""

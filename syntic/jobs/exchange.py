@@ -69,7 +69,7 @@ def unpack_decoder(files: Sequence[Path], components: Components, folder: Path) 
         raise CheckpointError("The weights are damaged or not those that the JSON file describes.") from error
     if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):
         raise CheckpointError("The weights hold numbers that are not finite; train the decoder again.")
-    return sidecar
+    return {**sidecar, "variant": variant.name}
 
 
 def _read_parts(files: Sequence[Path]) -> tuple[bytes, bytes]:

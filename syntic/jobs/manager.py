@@ -104,7 +104,9 @@ class JobManager:
             steps=request.steps,
             reference=self._reference(corpus, request.variant),
         )
-        self._enqueue(Job(request, status))
+        with self._condition:
+            self._enqueue(Job(request, status))
+        self._make_room()
         return key
 
     def status(self, key: str) -> JobStatus:
@@ -139,7 +141,7 @@ class JobManager:
             if job.status.state not in (JobState.STOPPED, JobState.FAILED):
                 raise InputError(f"The run is {job.status.state}; only a stopped run can be resumed.")
             job.stop, job.context = threading.Event(), contextvars.copy_context()
-        self._enqueue(job)
+            self._enqueue(job)
 
     def keep_going(self, key: str, keep_going: bool) -> None:
         """Let a run go on while nobody looks at it, or not. Raises InputError if there is none."""
@@ -253,24 +255,22 @@ class JobManager:
     # -- the queue -----------------------------------------------------------------------------
 
     def _enqueue(self, job: Job) -> None:
-        with self._condition:
-            if self._closed:
-                raise BusyError("The app is being stopped; please try again in a minute.")
-            if len(self._queue) > self.limits.waiting:
-                raise BusyError(
-                    f"{self.limits.waiting} runs are waiting already; please try again when one is done."
-                )
-            status = job.status
-            status.state, status.note, job.reason = JobState.WAITING, "", ""
-            status.version += 1
-            job.seen = time.monotonic()
-            self._queue.append(status.name)
-            self._runs.keep(job)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="syntic-jobs", daemon=True)
-                self._worker.start()
-            self._condition.notify_all()
-        self._make_room()
+        if self._closed:
+            raise BusyError("The app is being stopped; please try again in a minute.")
+        if len(self._queue) > self.limits.waiting:
+            raise BusyError(
+                f"{self.limits.waiting} runs are waiting already; please try again when one is done."
+            )
+        status = job.status
+        status.state, status.note, job.reason = JobState.WAITING, "", ""
+        status.version += 1
+        job.seen = time.monotonic()
+        self._queue.append(status.name)
+        self._runs.keep(job)
+        if self._worker is None:
+            self._worker = threading.Thread(target=self._work, name="syntic-jobs", daemon=True)
+            self._worker.start()
+        self._condition.notify_all()
 
     def _work(self) -> None:
         while True:

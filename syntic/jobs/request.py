@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ..errors import InputError
 from ..method.variant import Variant
@@ -26,7 +26,7 @@ class JobLimits:
         steps: most optimiser steps of a run.
         waiting: most runs in the queue.
         kept: most runs kept; the oldest that are done or stopped are removed for new ones.
-        days: a run that nobody looked at for so long is removed.
+        days: runs that were started longer ago are removed.
         megabytes: for all runs together; the oldest go first.
     """
 
@@ -118,8 +118,7 @@ def check_request(
     name = " ".join(request.name.split())
     if len(name) > MAX_NAME_CHARACTERS:
         raise InputError(f"The name has {len(name)} characters; write at most {MAX_NAME_CHARACTERS}.")
-    values = {field.name: getattr(request, field.name) for field in fields(request)}
-    return JobRequest(**{**values, "name": name})
+    return replace(request, name=name)
 
 
 def _check_captions(captions: tuple[str, ...], limits: JobLimits) -> None:

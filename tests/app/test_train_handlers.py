@@ -61,7 +61,7 @@ def follow(page: Train, updates: dict, state: str) -> dict:
             return {page.keys: keys, **updates}
         time.sleep(0.05)
         newer = page.look(key, updates[page.seen], keys)
-        updates = newer if page.current in newer else updates
+        updates = updates if newer == gr.skip() else {**updates, **newer}
     raise AssertionError(updates[page.results.slots["head"]])
 
 

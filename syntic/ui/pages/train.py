@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ from .train_layout import OWN, TICK_SECONDS, build_layout, markup
 
 DRAWN_SHOWN = 12
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
+
+_TRAINING = ("head", "train", "validate")
+_MOVING = dict.fromkeys(JobState, _TRAINING) | {JobState.DRAWING: ("head", "draw")}
+"""Slots that change while a run stays in a state; what stands still is not sent again."""
 
 Updates = dict[Any, Any]
 
@@ -111,7 +115,13 @@ class Train:
             status = self.jobs.status(key)
         except InputError as error:
             return self._show(None, keys, describe(error))
-        return gr.skip() if seen == _version(status) else self._show(key, keys)
+        if seen == _version(status):
+            return gr.skip()
+        updates = self._show(key, keys)
+        if not isinstance(seen, list) or seen[:2] != _version(status)[:2]:
+            return updates
+        moving = {self.results.slots[name] for name in _MOVING[status.state]} | {self.panel.runs, self.seen}
+        return {component: update for component, update in updates.items() if component in moving}
 
     def pick(self, keys: Any, event: gr.SelectData) -> Updates:
         """Show the run that was clicked."""
@@ -235,7 +245,7 @@ class Train:
     def _drawn(self, key: str | None, status: JobStatus | None) -> list[tuple[str, str]]:
         if key is None or status is None or status.corpus is not None:
             return []
-        return [(text, thumbnail_uri(path)) for text, path in self.jobs.pictures(key, DRAWN_SHOWN)]
+        return [(text, _drawn_thumbnail(path)) for text, path in self.jobs.pictures(key, DRAWN_SHOWN)]
 
     def _thumbnails(self, status: JobStatus | None) -> dict[str, str]:
         if status is None or not status.samples:
@@ -247,8 +257,13 @@ class Train:
         return thumbnail_uri(path) if path is not None else ""
 
 
+@lru_cache(maxsize=256)
+def _drawn_thumbnail(path: Path) -> str:
+    return thumbnail_uri(path)
+
+
 def _version(status: JobStatus) -> list[Any]:
-    return [status.name, status.version, status.state.value, status.ahead]
+    return [status.name, status.state.value, status.version, status.ahead]
 
 
 def _use_link(status: JobStatus) -> str:

@@ -102,9 +102,7 @@ def markup(
 def _build_panel(service: SynticService) -> Panel:
     limits, profile = service.jobs.limits, service.profile
     gr.HTML('<h2 class="s-heading">Learn from</h2>')
-    corpora = [
-        (f"{name}: {service.captions_in(name)} captions, drawn already", name) for name in profile.corpora
-    ]
+    corpora = [(_corpus_label(name, service.captions_drawn(name)), name) for name in profile.corpora]
     corpus = gr.Radio(
         [*corpora, ("captions of my own", OWN)],
         value=next(iter(profile.corpora)),
@@ -191,6 +189,10 @@ def _build_panel(service: SynticService) -> Panel:
         bring=bring,
         runs=runs,
     )
+
+
+def _corpus_label(name: str, drawn: int | None) -> str:
+    return f"{name}: not drawn yet" if drawn is None else f"{name}: {drawn:,} captions, drawn already"
 
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
