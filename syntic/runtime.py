@@ -97,12 +97,21 @@ class ModelLock:
         self,
         should_stop: Callable[[], bool] = lambda: False,
         on_wait: Callable[[int], None] = lambda ahead: None,
-    ) -> Iterator[None]:
+        *,
+        patient: bool = False,
+    ) -> Iterator[Callable[[], None]]:
         """Wait for a turn, hold the models, and hand them on.
+
+        A long run calls what this yields between its steps: if others wait, they all go first, so
+        nobody waits longer for it than one of its steps takes.
 
         Args:
             should_stop: asked while waiting; True gives the place in the queue up.
             on_wait: told how many are ahead, at first and whenever that changes.
+            patient: wait however many are ahead, as a run does that its owner need not watch.
+
+        Yields:
+            A function that gives way to whoever waits and returns when it is this run's turn again.
 
         Raises:
             BusyError: if `capacity` runs wait already.
@@ -110,18 +119,29 @@ class ModelLock:
         """
         ticket = object()
         with self._condition:
-            if len(self._queue) > self.capacity:
+            if len(self._queue) > self.capacity and not patient:
                 raise BusyError(
                     f"{self.capacity} runs are waiting for the models already; please try again in a minute."
                 )
             self._queue.append(ticket)
         try:
             self._wait_for_turn(ticket, should_stop, on_wait)
-            yield
+            yield lambda: self._give_way(ticket, should_stop, on_wait)
         finally:
             with self._condition:
                 self._queue.remove(ticket)
                 self._condition.notify_all()
+
+    def _give_way(
+        self, ticket: object, should_stop: Callable[[], bool], on_wait: Callable[[int], None]
+    ) -> None:
+        with self._condition:
+            if len(self._queue) == 1:
+                return
+            self._queue.remove(ticket)
+            self._queue.append(ticket)
+            self._condition.notify_all()
+        self._wait_for_turn(ticket, should_stop, on_wait)
 
     def _wait_for_turn(
         self, ticket: object, should_stop: Callable[[], bool], on_wait: Callable[[int], None]

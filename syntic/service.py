@@ -19,9 +19,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .data import TestSet
+from .data.features import StoreHeader
 from .errors import DataError, InputError, SynticError
 from .evaluation.map import GapMap
+from .evaluation.scoring import open_test_set
 from .gap_service import GapExplorer
+from .jobs import Apart, HostedProfile, JobLimits, JobManager, validation_set
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
@@ -82,14 +86,40 @@ class SynticService:
         profile: the frozen models, the corpora and the checkpoints.
         device: where the models run; None takes CUDA where there is a device, else the CPU.
         capacity: how many runs may wait for the models.
+        runs: folder of the visitors' training runs; None takes a temporary one.
+        limits: what those may ask for.
+        apart: carries them out where this process has no device for it.
+
+    Attributes:
+        jobs: the visitors' training runs.
     """
 
-    def __init__(self, profile: Profile, device: torch.device | None = None, *, capacity: int = 16) -> None:
-        self.profile = profile
-        self.pipeline = SynTIC.from_profile(profile, device=device)
+    def __init__(
+        self,
+        profile: Profile,
+        device: torch.device | None = None,
+        *,
+        capacity: int = 16,
+        runs: Path | None = None,
+        limits: JobLimits | None = None,
+        apart: Apart | None = None,
+    ) -> None:
+        self.profile = HostedProfile.of(profile, lambda name: self.jobs.find_run(name))
+        self.pipeline = SynTIC.from_profile(self.profile, device=device)
         self._turns = ModelLock(capacity)
-        self._maps: dict[str, GapMap] = {}
         self.gap = GapExplorer(self.pipeline.components, self._turns, self.gap_map)
+        on_cuda = self.pipeline.components.device.type == "cuda"
+        self.jobs = JobManager(
+            profile,
+            self.pipeline.components,
+            self._turns,
+            folder=runs,
+            limits=limits,
+            devices=("cuda",) if apart else ("cuda", "cpu") if on_cuda else ("cpu",),
+            apart=apart,
+        )
+        self._maps: dict[Path, GapMap] = {}
+        self._test_sets: dict[str, TestSet] = {}
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -102,6 +132,23 @@ class SynticService:
         return {
             path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES
         }
+
+    def captions_drawn(self, corpus: str) -> int | None:
+        """Return how many captions of a corpus have their features, or None where none has."""
+        try:
+            return StoreHeader.read(self.profile.corpus(corpus).features).captions
+        except DataError:
+            return None
+
+    def validation_pictures(self, corpus: str | None) -> dict[str, Path]:
+        """Return the pictures that a run on a corpus, or on one's own captions, is validated on."""
+        name = validation_set(self.profile, corpus)
+        if not name:
+            return {}
+        if name not in self._test_sets:
+            self._test_sets[name] = open_test_set(self.profile, name)
+        test_set = self._test_sets[name]
+        return dict(zip(test_set.names, test_set.images, strict=True))
 
     @property
     def variants(self) -> Sequence[str]:
@@ -137,13 +184,13 @@ class SynticService:
         path = self.profile.corpus(corpus).map
         if path is None or not path.is_file():
             return None
-        if corpus not in self._maps:
+        if path not in self._maps:
             try:
-                self._maps[corpus] = GapMap.load(path)
+                self._maps[path] = GapMap.load(path)
             except DataError as error:
                 logger.warning("%s", error.detail)
                 return None
-        return self._maps[corpus]
+        return self._maps[path]
 
     # -- runs ----------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Corpora, test sets and the feature store."""
 
-from .captions import read_captions
+from .captions import HandedIn, parse_captions, read_captions
 from .coco import TestSet
 from .features import FeatureStore, FeatureWriter, StoreHeader
 from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize
@@ -9,12 +9,14 @@ from .tags import TagTable, unique_tags
 __all__ = [
     "FeatureStore",
     "FeatureWriter",
+    "HandedIn",
     "StoreHeader",
     "SynthesisProgress",
     "SynthesisSettings",
     "TagTable",
     "TestSet",
     "make_header",
+    "parse_captions",
     "read_captions",
     "synthesize",
     "unique_tags",

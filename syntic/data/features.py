@@ -257,6 +257,10 @@ class FeatureStore:
         tables = [_read_shard(shard_path(folder, shard), header) for shard in present]
         return cls(header, pa.concat_tables(tables))
 
+    def head(self, limit: int) -> FeatureStore:
+        """Return a store of the first `limit` captions."""
+        return FeatureStore(self.header, self._table.slice(0, limit))
+
     @cached_property
     def text_features(self) -> np.ndarray:
         """(N, D) float32, unit norm: the captions."""

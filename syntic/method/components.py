@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -63,7 +64,7 @@ class Components:
     def feature_store(self, corpus: str) -> FeatureStore:
         """Return a corpus' captions with their features."""
         folder = self.profile.corpus(corpus).features
-        return self._once(("store", corpus), lambda: FeatureStore.open(folder))
+        return self._once(("store", folder), lambda: FeatureStore.open(folder))
 
     def support_set(self, corpus: str) -> SupportSet:
         """Return a corpus' text features, which Eq. 3 projects onto."""
@@ -72,7 +73,7 @@ class Components:
             store = self.feature_store(corpus)
             return SupportSet(torch.from_numpy(store.text_features).to(self.device), store.captions)
 
-        return self._once(("support", corpus), load)
+        return self._once(("support", self.profile.corpus(corpus).features), load)
 
     def captioner(self, corpus: str, variant: Variant) -> CaptionModel:
         """Return the trained decoder of a variant.
@@ -97,7 +98,14 @@ class Components:
     def forget_captioner(self, corpus: str, variant: Variant) -> None:
         """Load this decoder again when it is next used, because it was trained anew."""
         with self._lock:
-            self._loaded.pop(("decoder", corpus, variant.name), None)
+            self._loaded.pop(("decoder", self.profile.corpus(corpus).decoders, variant.name), None)
+
+    def forget_folder(self, folder: Path) -> None:
+        """Drop the features and decoders that lie below a folder, because it is going to be removed."""
+        with self._lock:
+            for key in [k for k in self._loaded if isinstance(k, tuple) and isinstance(k[1], Path)]:
+                if key[1].is_relative_to(folder):
+                    del self._loaded[key]
 
     def tag_features(self, labels: Sequence[str]) -> Tensor:
         """Return (K, D) CLIP text features of labels (SynTIC, Eq. 4), each encoded once."""
@@ -110,8 +118,10 @@ class Components:
         return torch.stack(known) if known else torch.zeros(0, self.encoder.width, device=self.device)
 
     def _decoder(self, corpus: str, name: str) -> tuple[CaptionModel, dict[str, Any]]:
+        folder = self.profile.corpus(corpus).decoders
+
         def load() -> tuple[CaptionModel, dict[str, Any]]:
-            path = self.profile.corpus(corpus).decoders / name
+            path = folder / name
             model, sidecar = load_checkpoint(path, self.profile.name)
             tokenizer = self.encoder.tokenizer
             expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
@@ -123,7 +133,7 @@ class Components:
                 )
             return model.to(self.device), sidecar
 
-        return self._once(("decoder", corpus, name), load)
+        return self._once(("decoder", folder, name), load)
 
     def _once(self, key: Any, load: Callable[[], T]) -> T:
         with self._lock:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..data.captions import MAX_CHARACTERS, MAX_WORDS
 from ..data.images import load_image
 from ..errors import InputError
 from ..profiles import Profile
@@ -15,8 +16,6 @@ from ..types import TraceSettings
 from .captioner import DECODINGS
 from .variant import Variant
 
-MAX_WORDS = 77  # CLIP's context in tokens, and no word is shorter than a token
-MAX_CHARACTERS = 1000
 MAX_REFINEMENT_STEPS = 2000
 MAX_BEAM_SIZE = 10
 MAX_SEED = 2**31 - 1

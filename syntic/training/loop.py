@@ -52,6 +52,7 @@ def train(
     text_model: TextModel,
     validator: Validator | None = None,
     device: torch.device | None = None,
+    cache: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainEvent]:
     """Train the decoder of a variant or a text-only system, or go on with a run of the same settings.
@@ -67,6 +68,8 @@ def train(
         text_model: CLIP's text side and the tokenizer.
         validator: scores the decoder now and then; None for not at all.
         device: where to train; None is the CPU.
+        cache: folder for the refined features, which runs on the same store share; None keeps them
+            with the run's state.
         should_stop: asked after every step; the run then saves its state and ends with TrainingPaused.
 
     Yields:
@@ -86,7 +89,10 @@ def train(
         return
     work = settings.work / profile.name / settings.corpus
     data = yield from _preparing(
-        lambda report: _prepare(settings, profile, store, text_model, work, device, report), should_stop
+        lambda report: _prepare(
+            settings, profile, store, text_model, cache or work / "prepared", device, report
+        ),
+        should_stop,
     )
     if data is None:
         yield TrainingPaused(step=0, total=settings.optimizer.total_steps(len(store)))
@@ -231,7 +237,7 @@ def _prepare(
     profile: Profile,
     store: FeatureStore,
     text_model: TextModel,
-    work: Path,
+    cache: Path,
     device: torch.device,
     report: Report,
 ) -> TrainingData:
@@ -253,7 +259,7 @@ def _prepare(
         max_tags=settings.max_tags,
         mask_own_caption=settings.mask_own_caption,
         seed=settings.seed,
-        cache=work / "prepared",
+        cache=cache,
         device=device,
         report=report,
     )

@@ -10,6 +10,7 @@ from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
 from .pages.gap import ModalityGap
+from .pages.train import Train
 from .pages.walk_through import WalkThrough
 from .theme import build_theme, style_sheet
 
@@ -27,30 +28,21 @@ def build_app(service: SynticService) -> gr.Blocks:
         delete_cache=(3600, UPLOADS_KEPT_SECONDS),
         fill_width=True,
     )
+    on_load: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     with demo:
         header("")
         missing = gr.HTML(notice(service.missing(), service.profile.name))
         page = WalkThrough(service)
-        demo.load(
-            page.restore,
-            None,
-            page.restored,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        demo.load(
-            lambda: notice(service.missing(), service.profile.name),
-            None,
-            missing,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        demo.load(page.restore, page.own_runs, page.restored, **on_load)
+        demo.load(lambda: notice(service.missing(), service.profile.name), None, missing, **on_load)
     with demo.route("Modality gap", "/gap"):
         header("gap")
         gap = ModalityGap(service)
         gap.load(demo)
+    with demo.route("Train", "/train"):
+        header("train")
+        train = Train(service)
+        demo.load(train.restore, train.keys, train.restored, **on_load)
     with demo.route("About", "/about"):
         header("about")
         build_about(service)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..service import Missing
 
-PAGES = (("Walk through", ""), ("Modality gap", "gap"), ("About", "about"))
+PAGES = (("Walk through", ""), ("Modality gap", "gap"), ("Train", "train"), ("About", "about"))
 
 # The theme button, on a phone the way from the gallery to what runs, and the sample's path on the map.
 HEAD = """

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..errors import InputError
+from ..method.variant import Variant
 from ..types import TraceSettings
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
@@ -39,6 +40,38 @@ def write_query(choice: Choice, settings: TraceSettings) -> str:
         if value is not None and not (name == "beam_size" and settings.decoding != "beam"):
             query[name] = f"{value:g}" if isinstance(value, float) else value
     return "?" + urlencode(query)
+
+
+def walk_query(**settings: str) -> str:
+    """Return the query string of the first page with some settings and no input."""
+    return "?" + urlencode(settings)
+
+
+def write_train_query(key: str) -> str:
+    """Return the query string that shows a training run; whoever has it may do everything with the run."""
+    return "?" + urlencode({"run": key})
+
+
+def read_train_query(query: Mapping[str, str]) -> tuple[str | None, dict[str, Any]]:
+    """Read the key of a run, or settings for a new one: corpus, variant, and steps or minutes.
+
+    Raises:
+        InputError: for a budget that is no number, or a variant that there is not.
+    """
+    if query.get("run"):
+        return query["run"], {}
+    values: dict[str, Any] = {name: query[name] for name in ("corpus", "name") if name in query}
+    if "variant" in query:
+        values["variant"] = Variant.parse(query["variant"]).name
+    for budget in ("steps", "minutes"):
+        if budget in query:
+            try:
+                values |= {"budget": budget, budget: float(query[budget])}
+            except ValueError:
+                raise InputError(
+                    f"The link's {budget} must be a number but is {query[budget][:40]!r}."
+                ) from None
+    return None, values
 
 
 def names_anything(query: Mapping[str, str]) -> bool:

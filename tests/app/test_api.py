@@ -21,6 +21,13 @@ ENDPOINTS = [
     "/gap_measures",
     "/gap_neighbours",
     "/trace",
+    "/train_download",
+    "/train_remove",
+    "/train_resume",
+    "/train_start",
+    "/train_status",
+    "/train_stop",
+    "/train_upload",
 ]
 """All that scripts can call. A new name is a promise to keep: change this list on purpose."""
 

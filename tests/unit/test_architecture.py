@@ -23,7 +23,7 @@ LAYERS = [
     {"method", "baselines", "training", "evaluation"},
     {"emoji"},
     {"syntic"},  # the public names in syntic/__init__.py
-    {"gap_service"},
+    {"gap_service", "jobs"},
     {"service"},
     {"ui"},
     {"commands", "__main__"},

@@ -129,3 +129,54 @@ def test_an_error_inside_hands_the_turn_on():
         _ = 1 / 0
     with lock.hold():
         pass
+
+
+def test_a_long_run_gives_way_to_whoever_waits_and_goes_on_afterwards():
+    lock, order = ModelLock(capacity=1), []
+    with lock.hold() as give_way:
+        give_way()
+        order.append("nobody waits")
+        first = Runner(lock, order, "first")
+        assert first.waiting.wait(5)
+        first.leave.set()
+        give_way()
+        assert order == ["nobody waits", "first"]
+        second = Runner(lock, order, "second")
+        assert second.waiting.wait(5)
+    second.leave.set()
+    for runner in (first, second):
+        runner.thread.join(5)
+    assert order[-1] == "second"
+
+
+def test_a_patient_run_waits_in_a_full_queue():
+    lock, order = ModelLock(capacity=0), []
+    first = Runner(lock, order, "first")
+    assert first.inside.wait(5)
+    with pytest.raises(BusyError), lock.hold():
+        pass
+    ahead: list[int] = []
+
+    def leave(number: int) -> None:
+        ahead.append(number)
+        first.leave.set()
+
+    with lock.hold(on_wait=leave, patient=True):
+        order.append("patient")
+    first.thread.join(5)
+    assert (order, ahead) == (["first", "patient"], [1])
+
+
+def test_who_is_stopped_while_giving_way_hears_it_and_leaves_the_queue():
+    lock, order = ModelLock(), []
+    stop = threading.Event()
+    with lock.hold(stop.is_set) as give_way:
+        other = Runner(lock, order, "other")
+        assert other.waiting.wait(5)
+        stop.set()
+        with pytest.raises(Cancelled):
+            give_way()
+    other.leave.set()
+    other.thread.join(5)
+    with lock.hold():
+        pass

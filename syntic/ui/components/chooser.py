@@ -39,5 +39,10 @@ def sentence_chooser(sentences: Sequence[str]) -> gr.HTML:
     return _chooser(f'<div class="s-sentences">{buttons}</div>', "s-pick-sentence")
 
 
+def run_chooser(markup: str) -> gr.HTML:
+    """Return a place for a list of buttons that changes while the page is open."""
+    return _chooser(markup, "s-pick-run")
+
+
 def _chooser(markup: str, elem_id: str) -> gr.HTML:
     return gr.HTML(markup, js_on_load=_ON_LOAD, elem_id=elem_id)

@@ -49,9 +49,14 @@ _PRIVACY = """
 They are used for your run only; uploads are deleted from the server within a day. Nothing is sent to
 anyone else, and no other visitor sees them.
 
+Captions that you train on, the pictures drawn for them and the decoder stay on the server until you
+remove the run, or it is removed for new ones. A run is opened by its key alone, which your browser keeps
+and which is in the link of the page “Train”: whoever you give that link may stop and download the run.
+
 ## From a script
 
-`/trace` is the endpoint behind the page: it streams every stage and ends with the whole trace as JSON.
+`/trace` is the endpoint behind the first page: it streams every stage and ends with the whole trace as
+JSON. `/train_start` and its companions are those behind “Train”.
 The link “Use via API” at the foot of the page shows how to call it.
 """
 

@@ -26,7 +26,7 @@ VARIANT_LABELS = {
     "fp+af": "FP + AF: projected, tags",
     "syntic": "SynTIC: refined, projected, tags",
 }
-_LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
+LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
 _MAP_WORDS = (
     '<h3 class="s-title">Where the features lie</h3><p class="s-note">Each mark is a CLIP feature, laid out '
     "in the plane by UMAP, which keeps neighbours together. Marks of one kind that keep to themselves show "
@@ -40,9 +40,11 @@ class Panel:
 
     Attributes:
         settings: the controls, by the name of the handler's argument.
+        variants: the eight, as (label, name).
     """
 
     picture_names: list[str]
+    variants: list[tuple[str, str]]
     pictures: gr.HTML
     sentences: gr.HTML
     own_text: gr.Textbox
@@ -106,10 +108,12 @@ def _build_panel(service: SynticService) -> Panel:
             own_picture = picture_box()
             run_picture = gr.Button("Caption it", variant="primary", size="md")
     with gr.Accordion("Settings", open=False, elem_id="s-settings"):
-        settings = _build_settings(service)
+        variants = [(VARIANT_LABELS[name], name) for name in service.variants]
+        settings = _build_settings(service, variants)
         run_again = gr.Button("Run with these settings", variant="secondary", size="md")
     return Panel(
         picture_names=list(pictures),
+        variants=variants,
         pictures=picture_buttons,
         sentences=sentence_buttons,
         own_text=own_text,
@@ -121,15 +125,20 @@ def _build_panel(service: SynticService) -> Panel:
     )
 
 
-def _build_settings(service: SynticService) -> dict[str, gr.Dropdown | gr.Slider | gr.Radio | gr.Number]:
+def _build_settings(
+    service: SynticService, variants: list[tuple[str, str]]
+) -> dict[str, gr.Dropdown | gr.Slider | gr.Radio | gr.Number]:
     standard, corpora = TraceSettings(), list(service.profile.corpora)
+    variant = gr.Dropdown(
+        variants,
+        value=standard.variant,
+        label="Variant",
+        info="Which of the paper's three additions take part (Table 4).",
+    )
+    # A script may name a trained decoder, which is among the choices of its visitor only.
+    variant.preprocess = lambda payload: payload  # type: ignore[method-assign]
     return {
-        "variant": gr.Dropdown(
-            [(VARIANT_LABELS[name], name) for name in service.variants],
-            value=standard.variant,
-            label="Variant",
-            info="Which of the paper's three additions take part (Table 4).",
-        ),
+        "variant": variant,
         "corpus": gr.Dropdown(corpora, value=corpora[0], label="Corpus of texts", visible=len(corpora) > 1),
         "inverse_temperature": gr.Slider(
             10,
@@ -175,7 +184,7 @@ def _build_results() -> Results:
             slots[f"head-{stage}"] = gr.HTML(idle[f"head-{stage}"], elem_classes="s-head")
             gr.Markdown(
                 f"{words.explanation}\n\n$${words.equation}$$",
-                latex_delimiters=_LATEX,
+                latex_delimiters=LATEX,
                 elem_classes="s-words",
             )
             with gr.Column(elem_classes="s-figure"):

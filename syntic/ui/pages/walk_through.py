@@ -14,6 +14,7 @@ import gradio as gr
 import numpy as np
 
 from ...errors import Cancelled, InputError, SynticError
+from ...jobs import RUN_PREFIX
 from ...method.inputs import check_settings
 from ...service import SynticService, WalkEvent, WalkRequest
 from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, TraceSettings
@@ -23,6 +24,7 @@ from ..components.sample import sample
 from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
 from ..figures import draw_map, path_markup
+from ..own_runs import decoder_choices, decoder_label, own_runs
 from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
 from .walk_layout import build_layout, standard_inverse_temperature
@@ -51,6 +53,7 @@ class WalkThrough:
         self.choice = gr.State(None)
         self.shown = gr.State(None)
         self.link = gr.Textbox(visible="hidden", elem_id="s-link")
+        self.own_runs = own_runs()
         self.panel, self.results = build_layout(service)
         self._wire()
 
@@ -172,7 +175,7 @@ class WalkThrough:
         """
         session, stop = request.session_hash or "", threading.Event()
         try:
-            settings = read_settings(**controls)
+            settings = self._read_settings(**controls)
             walk = self.service.walk(self._request(choice, settings), stop.is_set)
         except SynticError as error:
             raise to_gradio(error) from error
@@ -213,9 +216,15 @@ class WalkThrough:
         except SynticError as error:
             raise to_gradio(error) from error
 
-    def restore(self, request: gr.Request) -> Updates:
-        """Put a link's choice and settings on the page, and draw the map; nothing runs."""
+    def restore(self, request: gr.Request, own_runs: Any = None) -> Updates:
+        """Put a link's choice and settings on the page, and draw the map; nothing runs.
+
+        The variants gain the decoders that the visitor trained.
+        """
         updates = self._draw_map(self.corpora[0])
+        variants = [*self.panel.variants, *decoder_choices(self.service, own_runs)]
+        if len(variants) > len(self.panel.variants):
+            updates[self.panel.settings["variant"]] = gr.update(choices=variants)
         query = dict(request.query_params)
         if not names_anything(query):  # a visitor may have set something already
             return updates
@@ -228,8 +237,7 @@ class WalkThrough:
             gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
             return updates
         values: dict[str, Any] = {
-            "variant": settings.variant,
-            "corpus": settings.corpus,
+            **self._restore_decoder(settings, variants),
             "inverse_temperature": round(1 / (settings.temperature or 0.01), 3),
             "refinement_steps": settings.refinement_steps,
             "decoding": settings.decoding,
@@ -243,7 +251,9 @@ class WalkThrough:
         """Walk a text or a picture through all stages; the last event holds the whole trace."""
         try:
             request = WalkRequest(
-                text=text or None, image=Path(image) if image else None, settings=read_settings(**controls)
+                text=text or None,
+                image=Path(image) if image else None,
+                settings=self._read_settings(**controls),
             )
             with closing(self.service.walk(request)) as events:
                 for event in events:
@@ -252,6 +262,24 @@ class WalkThrough:
             raise to_gradio(error) from error
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _restore_decoder(self, settings: TraceSettings, variants: list[tuple[str, str]]) -> dict[str, Any]:
+        """Return the variant and the corpus of a link; a trained decoder stands among the variants."""
+        trained = self.service.jobs.finished(settings.corpus)
+        if trained is None:
+            return {"variant": settings.variant, "corpus": settings.corpus}
+        if trained.name not in [name for _, name in variants]:  # somebody else's, who gave the link away
+            variants = [*variants, (decoder_label(trained), trained.name)]
+        return {"variant": gr.update(choices=variants, value=settings.corpus)}
+
+    def _read_settings(self, *, variant: str, corpus: str, **controls: Any) -> TraceSettings:
+        """Read the controls; a trained decoder among the variants stands for its variant and its texts."""
+        if variant.startswith(RUN_PREFIX):
+            self.service.profile.corpus(variant)
+            trained = self.service.jobs.finished(variant)
+            assert trained is not None
+            variant, corpus = trained.variant, variant
+        return read_settings(variant=variant, corpus=corpus, **controls)
 
     def _standard_settings(self) -> TraceSettings:
         corpus, steps = self.corpora[0], self.service.profile.refinement.steps

@@ -1,0 +1,30 @@
+"""Training runs that visitors start: queued, watched, stopped, resumed, downloaded and brought back."""
+
+from .events import BudgetMeasured, Drawing, JobEvent, JobFailed
+from .exchange import pack_decoder, unpack_decoder
+from .hosted import RUN_PREFIX, HostedProfile
+from .manager import Apart, JobManager
+from .request import JobLimits, JobRequest
+from .status import JobState, JobStatus
+from .work import Work, carry_out, carry_out_apart, validation_set
+
+__all__ = [
+    "RUN_PREFIX",
+    "Apart",
+    "BudgetMeasured",
+    "Drawing",
+    "HostedProfile",
+    "JobEvent",
+    "JobFailed",
+    "JobLimits",
+    "JobManager",
+    "JobRequest",
+    "JobState",
+    "JobStatus",
+    "Work",
+    "carry_out",
+    "carry_out_apart",
+    "pack_decoder",
+    "unpack_decoder",
+    "validation_set",
+]
