@@ -187,7 +187,7 @@ class CaptionDecoder(nn.Module):
             prefix: (B, P, D) features.
             alternatives: how many other tokens to report at each step.
         """
-        return greedy_search(self.config, *self._begin(prefix), alternatives=alternatives)
+        return greedy_search(self.config, *self.begin(prefix), alternatives=alternatives)
 
     @torch.no_grad()
     def beam_search(self, prefix: Tensor, beam_size: int = 5, *, alternatives: int = 5) -> list[Decoded]:
@@ -202,7 +202,7 @@ class CaptionDecoder(nn.Module):
             InputError: if `beam_size` is out of range.
         """
         check_beam_size(self.config, beam_size)
-        return beam_search(self.config, *self._begin(prefix), beam_size, alternatives=alternatives)
+        return beam_search(self.config, *self.begin(prefix), beam_size, alternatives=alternatives)
 
     def _embed_prefix(self, prefix: Tensor) -> Tensor:
         expected = (self.config.prefix_length, self.config.feature_width)
@@ -230,7 +230,7 @@ class CaptionDecoder(nn.Module):
         normalised: Tensor = self.final_norm(hidden)
         return normalised
 
-    def _begin(self, prefix: Tensor) -> tuple[Tensor, CachedSteps]:
+    def begin(self, prefix: Tensor) -> tuple[Tensor, CachedSteps]:
         """Feed the prefix and the start mark; return the first token's logits (B, V) and what follows."""
         cache = KeyValueCache(self.config, len(prefix), prefix)
         return self.next_logits(self.feed_start(prefix, cache)), CachedSteps(self, cache)

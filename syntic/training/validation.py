@@ -48,6 +48,10 @@ class Validator:
             temperature=self.temperature,
             max_tags=self.max_tags,
         )
+        return self.score_captions(captions)
+
+    def score_captions(self, captions: Sequence[str]) -> tuple[float, list[tuple[str, str]]]:
+        """Return the same of captions of its pictures, in their order, from any system."""
         named = dict(zip(self.pictures.names, captions, strict=True))
         stride = max(1, len(named) // max(self.samples, 1))
         return metrics.cider(self.references, named), list(named.items())[::stride][: self.samples]
