@@ -104,7 +104,8 @@ class TwoLayerModel(PictureModel):
     def attend(self, state: State) -> Tensor:
         """Return (B, R) the share of each region; rows sum to 1."""
         mixed = (state.keys + self.hidden_map(state.attention[0])[:, None]).tanh()  # (B, R, A)
-        return self.attention(mixed).squeeze(-1).softmax(dim=-1)
+        shares: Tensor = self.attention(mixed).squeeze(-1).softmax(dim=-1)
+        return shares
 
 
 class LstmSteps:

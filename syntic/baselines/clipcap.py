@@ -53,7 +53,7 @@ class ClipCapModel(PrefixedModel):
 
     def prefix(self, pictures: PictureFeatures) -> Tensor:
         """Return (B, k + constants, H), H the units of the hidden layer."""
-        hidden = self.hidden(pictures.features).tanh()[:, None].expand(-1, PREFIX_LENGTH, -1)
+        hidden: Tensor = self.hidden(pictures.features).tanh()[:, None].expand(-1, PREFIX_LENGTH, -1)
         if not self.constants:
             return hidden
         return torch.cat([hidden, torch.zeros_like(hidden[:, : self.constants])], dim=1)

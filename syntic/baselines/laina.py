@@ -91,7 +91,8 @@ class SentenceEncoder(nn.Module):
         """Return phi (B, W), unit norm, of tokens (B, L) with their marks."""
         hidden, _ = self.gru(self.embedding(tokens[:, 1:]))
         last = caption_mask(tokens[:, 1:], self.config).sum(dim=1) - 1  # the end mark's position
-        return F.normalize(hidden[torch.arange(len(tokens), device=tokens.device), last], dim=1)
+        whole: Tensor = hidden[torch.arange(len(tokens), device=tokens.device), last]
+        return F.normalize(whole, dim=1)
 
 
 class LainaLearner(Learner):

@@ -61,7 +61,9 @@ class TokenDecoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Features of real pictures. They are captioned and scored; no optimiser ever sees them.
+    """Features of real pictures, to be captioned and scored.
+
+    None reaches an optimiser unless it is put into a type that says so, see `syntic.baselines.real`.
 
     Attributes:
         names: B names.

@@ -1,4 +1,4 @@
-"""Training the caption decoder on synthetic pairs, text only."""
+"""Training the caption decoder on synthetic pairs, text only, and the systems it is compared with."""
 
 from .events import (
     Preparing,

@@ -80,11 +80,12 @@ def train(
         CheckpointError: if the saved state of the run is damaged.
     """
     device = device or torch.device("cpu")
-    _check_store(store, profile, text_model)
     if settings.picture_recipe is not None:
         raise InputError(
-            f"System {settings.system!r} learns from real pictures, which a feature store lacks."
+            f"System {settings.system!r} learns from real pictures, which a feature store has none of; "
+            "`train_on_pictures` trains it."
         )
+    _check_store(store, profile, text_model)
     key = run_key(settings, profile, store)
     out = settings.out or profile.corpus(settings.corpus).decoders / settings.decoder_name
     finished = read_finished(out, key)

@@ -74,7 +74,7 @@ def train_on_pictures(
         raise InputError(f"{settings.decoder_name!r} learns without real pictures; `train` trains it.")
     if recipe.needs_language_model and language_model is None:
         raise CheckpointError(
-            f"System {recipe.name!r} starts from the corpus' language model; train that first."
+            f"System {recipe.name!r} starts from a language model of its corpus, but was given none."
         )
     fingerprints = dict(material.fingerprints)
     if language_model is not None:
@@ -143,8 +143,8 @@ def open_training_pictures(settings: RunSettings, profile: Profile) -> TrainingP
     name = settings.pictures or settings.corpus
     if settings.pictures is None and name not in known:
         raise InputError(
-            f"System {settings.system!r} learns from real pictures, but profile {profile.name!r} names none for "
-            f"{name!r}; give a folder with --pictures."
+            f"System {settings.system!r} learns from real pictures, but profile {profile.name!r} names none "
+            f"for {name!r}; give a folder with --pictures."
         )
     pictures = TrainingPictures.open(known.get(name, Path(name)))
     for test_name, folder in profile.test_sets.items():
@@ -168,8 +168,8 @@ def open_language_model(settings: RunSettings, profile: Profile) -> tuple[Captio
     path = profile.corpus(settings.corpus).decoders / corpus_model.NAME
     if not (path.parent / f"{path.name}.json").is_file():
         raise CheckpointError(
-            f"System {settings.system!r} starts from the language model of {settings.corpus!r}; train it first "
-            f"with `python -m syntic train --system {corpus_model.NAME} --corpus {settings.corpus}`."
+            f"System {settings.system!r} starts from the language model of {settings.corpus!r}; train it "
+            f"first with `python -m syntic train --system {corpus_model.NAME} --corpus {settings.corpus}`."
         )
     model, sidecar = load_checkpoint(path, profile.name)
     return model, str(sidecar["weights_sha256"])

@@ -49,7 +49,13 @@ def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str
 
 
 def picture_run_key(settings: RunSettings, profile: Profile, fingerprints: dict[str, str]) -> str:
-    """Name a run on real pictures by everything that decides its result; `fingerprints` are of what it learns from."""
+    """Name a run on real pictures by everything that decides its result.
+
+    Args:
+        settings: of the run; where the pictures lie does not matter.
+        profile: for the decoder's size.
+        fingerprints: of what it learns from.
+    """
     unused = ("profile", "out", "work", "minutes", "pictures")
     described = {
         "settings": {k: v for k, v in settings.to_dict().items() if k not in unused},

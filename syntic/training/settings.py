@@ -135,8 +135,8 @@ class RunSettings:
             )
         if self.pictures is not None and self.picture_recipe is None:
             raise InputError(
-                f"{self.decoder_name!r} learns without real pictures, so leave `pictures` out; the systems that "
-                f"use some are {', '.join(PICTURE_RECIPES)}."
+                f"{self.decoder_name!r} learns without real pictures, so leave `pictures` out; the systems "
+                f"that use some are {', '.join(PICTURE_RECIPES)}."
             )
         if self.refinement_steps is not None and self.refinement_steps < 0:
             raise InputError(f"`refinement_steps` must not be negative but is {self.refinement_steps}.")
@@ -161,7 +161,7 @@ class RunSettings:
         return self.system or self.variant
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON: the variant, or the system in its place; no `pictures` if none."""
+        """Return it as plain values for JSON: the variant, or the system in its place and its pictures."""
         unused = {"system" if self.system is None else "variant"}
         if self.picture_recipe is None:
             unused.add("pictures")

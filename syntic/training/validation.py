@@ -15,8 +15,9 @@ from ..method import CaptionModel, SupportSet
 class Validator:
     """Captions the validation pictures and measures CIDEr.
 
-    This is the only object in training that knows real pictures. It gets a model and gives back a
-    number; `train` records it, and neither gradients nor the choice of weights depend on it.
+    This is the only object that knows real pictures in the training of SynTIC and of text-only systems. It
+    gets a model and gives back a number, which is recorded; for no system do gradients or the choice of
+    weights depend on it.
 
     Attributes:
         pictures: features and tags of the validation pictures.

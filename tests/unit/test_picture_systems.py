@@ -85,7 +85,7 @@ def components(profile) -> Components:
 
 @pytest.fixture(scope="module")
 def encoded(components, folder) -> Pictures:
-    """All views of the training pictures; the random detector's tags are replaced by what the captions name."""
+    """All views of the training pictures; for the random detector's tags stand those of the captions."""
     pictures = TrainingPictures.open(folder)
     encoded = encode_pictures(pictures.images, components.encoder, components.detector, views=ALL_VIEWS)
     tags = [["dog", "bench"], ["cat"], ["bird", "car"]] * (COUNT // 3)
@@ -115,7 +115,7 @@ def language_model(components, profile) -> CaptionModel:
     settings = RunSettings(
         profile="tiny",
         system="language-model",
-        optimizer=OptimizerSettings(steps=60, batch_size=27, learning_rate=5e-3),
+        optimizer=OptimizerSettings(steps=40, batch_size=27, learning_rate=5e-3),
         out=out,
         work=out.parent / "runs",
     )
@@ -124,11 +124,11 @@ def language_model(components, profile) -> CaptionModel:
     return load_checkpoint(out, "tiny")[0]
 
 
-def run_settings(name: str, out: Path, steps: int) -> RunSettings:
+def run_settings(name: str, out: Path, steps: int, learning_rate: float = 3e-3) -> RunSettings:
     return RunSettings(
         profile="tiny",
         system=name,
-        optimizer=OptimizerSettings(steps=steps, batch_size=8, learning_rate=3e-3),
+        optimizer=OptimizerSettings(steps=steps, batch_size=8, learning_rate=learning_rate),
         out=out,
         work=out.parent / "runs",
     )
@@ -138,11 +138,11 @@ def run_settings(name: str, out: Path, steps: int) -> RunSettings:
 def run(components, profile, pairs, unpaired, language_model):
     """Trains a system for some steps and returns the events."""
 
-    def run(name: str, out: Path, steps: int = 4, **options) -> list:
+    def run(name: str, out: Path, steps: int = 4, learning_rate: float = 3e-3, **options) -> list:
         recipe = PICTURE_RECIPES[name]
         return list(
             train_on_pictures(
-                run_settings(name, out, steps),
+                run_settings(name, out, steps, learning_rate),
                 profile=profile,
                 material=pairs if recipe.trains_on is RealPairs else unpaired,
                 encoder=components.encoder,
@@ -302,10 +302,10 @@ def test_a_system_trains_is_stored_and_captions(name, run, components, encoded, 
 
 @pytest.mark.parametrize("name", PICTURE_RECIPES)
 def test_a_stopped_run_ends_as_one_that_was_not(name, run, tmp_path):
-    whole = run(name, tmp_path / "whole", steps=10)
+    whole = run(name, tmp_path / "whole", steps=5)
     assert isinstance(whole[-1], TrainingFinished)
     for _ in range(20):
-        events = run(name, tmp_path / "stopped", steps=10, should_stop=lambda: True)
+        events = run(name, tmp_path / "stopped", steps=5, should_stop=lambda: True)
         if isinstance(events[-1], TrainingFinished):
             break
     sidecars = [json.loads((tmp_path / f"{end}.json").read_text()) for end in ("whole", "stopped")]
@@ -342,7 +342,8 @@ def test_a_systems_own_settings_give_way_to_those_of_the_run():
 
 @pytest.mark.parametrize("name", PAIRED)
 def test_an_upper_bound_learns_its_pairs(name, run, tmp_path):
-    losses = [event.loss for event in run(name, tmp_path / name, steps=80) if isinstance(event, StepDone)]
+    events = run(name, tmp_path / name, steps=40, learning_rate=1e-2)
+    losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
 
 
@@ -447,7 +448,7 @@ def test_drawn_captions_end_with_their_mark(config, language_model):
 
 @pytest.mark.parametrize("name", ["feng", "laina"])
 def test_each_stage_of_an_unpaired_system_lowers_its_loss(name, run, tmp_path):
-    steps = 120
+    steps = 50
     losses = [event.loss for event in run(name, tmp_path / name, steps=steps) if isinstance(event, StepDone)]
     ends = (0.2, 0.5) if name == "feng" else (laina.LANGUAGE_SHARE, 1.0)
     start = 0
@@ -464,16 +465,18 @@ def test_fengs_rewards_are_those_of_the_paper(components, config, unpaired):
     words = torch.tensor([[*tokenizer.encode("a dog on a bench"), end, end]])
     present = learner.finder.of_pictures([["dog"]])
     latent = F.normalize(torch.randn(1, config.width), dim=1)
-    rewards = learner.rewards(words, present, latent)[0]
     mask = drawn_mask(words, config)
-    logits, latents = learner.discriminator(words, mask)
+    with torch.no_grad():
+        rewards = learner.rewards(words, present, latent)[0]
+        logits, latents = learner.discriminator(words, mask)
     judged = F.logsigmoid(logits[0]) * mask[0]
     distance = 100 / 512 * float((latent - latents).square().sum())
     for position in range(words.shape[1]):
         expected = sum(0.9 ** (later - position) * float(judged[later]) for later in range(position, 7))
         expected += 10 * 0.9 ** (1 - position) if position <= 1 else 0  # "dog" is the second word
         assert float(rewards[position]) == pytest.approx(expected - distance, abs=1e-4)
-    nothing = learner.rewards(words, torch.zeros_like(present), latent)[0]
+    with torch.no_grad():
+        nothing = learner.rewards(words, torch.zeros_like(present), latent)[0]
     assert float(rewards[0] - nothing[0]) == pytest.approx(9.0, abs=1e-4)
     torch.testing.assert_close(rewards[2:], nothing[2:])
 
@@ -482,7 +485,7 @@ def test_fengs_captions_come_to_name_what_is_there(components, config, unpaired)
     """With the concept's reward alone, by policy gradient: captions mention more of the tags."""
     torch.manual_seed(0)
     learner = make_learner("feng", components, config, unpaired, steps=1)
-    optimizer = torch.optim.Adam(learner.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=1e-2)
 
     def mentions() -> float:
         drawn = torch.arange(COUNT).repeat(8)
@@ -491,11 +494,11 @@ def test_fengs_captions_come_to_name_what_is_there(components, config, unpaired)
         return float(learner._mentions(words, concepts).sum() / len(drawn))
 
     before = mentions()
-    for _ in range(30):
+    for _ in range(12):
         optimizer.zero_grad()
-        learner._adversarial_loss(torch.arange(8), torch.randint(COUNT, (32,))).backward()
+        learner._adversarial_loss(torch.arange(8), torch.randint(COUNT, (24,))).backward()
         optimizer.step()
-    assert mentions() > before + 2
+    assert mentions() > before + 1
 
 
 def test_lainas_triplets_follow_the_concepts():
@@ -511,8 +514,6 @@ def test_lainas_triplets_follow_the_concepts():
 
 def test_lainas_pictures_are_led_to_sentences_that_share_their_concepts(components, config, unpaired):
     learner = make_learner("laina", components, config, unpaired)
-    concepts = learner.finder.of_pictures if hasattr(learner, "finder") else None
-    assert concepts is None  # the learner keeps what it found, not the finder
     candidates = learner.candidates(learner.picture_concepts)
     shared = (learner.picture_concepts[:, None] * learner.text_concepts[candidates]).sum(dim=-1)
     best = (learner.picture_concepts @ learner.text_concepts.T).max(dim=1).values
@@ -542,22 +543,30 @@ def test_esper_starts_as_the_language_model(components, config, unpaired, langua
     assert all(torch.equal(value, dict(own.named_parameters())[name]) for name, value in before.items())
 
 
-def test_esper_comes_nearer_to_its_pictures(components, config, unpaired, language_model):
+def test_esper_learns_to_say_what_is_rewarded(components, config, unpaired, language_model):
+    """A stand-in for CLIP likes captions of cats: the fixed language model is led to speak of them."""
     torch.manual_seed(0)
+
+    class LikesCats:
+        width = config.feature_width
+
+        def encode_texts(self, texts: list[str]) -> torch.Tensor:
+            liked = torch.tensor([1.0 if "cat" in text else -1.0 for text in texts])
+            return liked[:, None] * F.normalize(torch.ones(1, self.width), dim=1)
+
     learner = make_learner("esper-style", components, config, unpaired, language_model, steps=1, batch=36)
-    optimizer = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], lr=3e-3)
-
-    def reward() -> float:
-        with torch.no_grad():
-            learner.draw()
-        return float(learner.clip_rewards().mean())
-
-    before = sum(reward() for _ in range(3)) / 3
-    for step in range(60):
+    learner.tools = dataclasses.replace(learner.tools, text_encoder=LikesCats())
+    same = F.normalize(torch.ones_like(learner.pictures.features), dim=1)
+    learner.pictures = dataclasses.replace(learner.pictures, features=same)
+    learner.mean, learner.deviation = 0.0, 0.2
+    optimizer = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], lr=1e-2)
+    shares = []
+    for step in range(1, 1 + 5 * esper.PASSES):
         optimizer.zero_grad()
-        learner.loss(torch.arange(36), step + 4 - step % 4 + step % 4).backward()
+        learner.loss(torch.arange(36), step - 1 + esper.PASSES).backward()
         optimizer.step()
-    assert sum(reward() for _ in range(3)) / 3 > before + 0.2
+        shares.append(float((learner.clip_rewards() > 0).float().mean()))
+    assert shares[-1] > shares[0] + 0.2
 
 
 def test_espers_objective_is_ppos():
