@@ -6,15 +6,15 @@ Image Captioning: An Experimental Analysis" (CVPR workshops 2022).
     memory = Encoder(grid),    p(w_i | w_<i, grid) = Decoder(w_<i, memory)
 
 What makes it that system: the grid of a frozen CLIP image tower instead of one feature or a detector's
-regions, self-attention over it, and cross-attention to it from every layer of the decoder. The row of Table
-1 is the one trained with cross-entropy.
+regions, self-attention over it, and cross-attention to it from every layer of the decoder. From memory, the
+row of Table 1 is the one trained with cross-entropy, so there is no second stage on CIDEr here.
 
 Deviations:
 - Sizes are the profile's decoder's, encoder and decoder alike (4 layers, 4 heads); from memory, the paper
   has three layers of width 512 and 8 heads, as the authors' earlier captioners.
 - Blocks are pre-norm with GELU and tied embeddings, as the profile's decoder; dropout, label smoothing and
   optimiser are those of all systems.
-- Beam 5; the paper's is from memory.
+- Beam 5, from memory.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ Anderson et al., "Bottom-Up and Top-Down Attention for Image Captioning and Visu
     h1 = LSTM1([h2_before, mean_i v_i, word])      a_i = w . tanh(W_v v_i + W_h h1)
     v  = sum_i softmax(a)_i v_i                    h2  = LSTM2([v, h1]),    p = softmax(W_p h2)
 
-From the paper: the two layers and their inputs; up to 36 regions, the number of the features that its
-authors published; attention half as wide as the LSTMs (512 to 1000); beam 5. The row of Table 1 is the one
-trained with cross-entropy, so no second stage on CIDEr here.
+From the paper, as public implementations have it: the two layers and their inputs, and the attention. From
+memory: up to 36 regions, the number of the features that its authors published; attention half as wide as
+the LSTMs (512 to 1000); beam 5; and that the row of Table 1 is the one trained with cross-entropy, so there
+is no second stage on CIDEr here.
 
 Deviations:
 - The regions are the profile's detector's: the decoder's embeddings of its best-scoring queries, of a DETR
@@ -26,7 +27,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..method.decoder import INITIAL_STD
 from ..method.search import Steps
 from .learning import ModelSizes, PairedLearner, PictureModel, PictureRecipe
 from .protocol import View
@@ -63,7 +63,6 @@ class TwoLayerModel(PictureModel):
         super().__init__(sizes)
         width, regions = sizes.decoder.width, sizes.region_width
         self.token_embedding = nn.Embedding(sizes.decoder.vocabulary_size, width)
-        nn.init.normal_(self.token_embedding.weight, std=INITIAL_STD)
         self.attention_lstm = nn.LSTMCell(width + regions + width, width)
         self.language_lstm = nn.LSTMCell(regions + width, width)
         self.region_map = nn.Linear(regions, width // 2, bias=False)

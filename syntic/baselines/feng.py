@@ -24,6 +24,7 @@ Deviations:
   which the discriminator and the reconstruction of sentences start, the rest is adversarial. The paper
   trains each until it is best on validation pictures, the discriminator with a sentence GAN of its own. The
   writer reads its concepts as a set, not with an LSTM.
+- The number of epochs is ours and not tuned.
 - One optimiser for both players; the code has two of the same settings (Adam, first moment 0.5).
 """
 

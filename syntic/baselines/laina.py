@@ -11,9 +11,10 @@ shares none, sentences s that share concepts with the picture, and a discriminat
 concepts and must not tell psi of pictures from phi of sentences. Then a picture is decoded as if it were a
 sentence.
 
-From the paper: the two stages, the triplets by shared concepts, the alignment that is robust to wrong
-assignments, the conditional adversarial part. Its settings could not be looked up; the margin, the number of
-sentences per picture, the softmin and the weights below are ours.
+From the paper's abstract: a language model with semantically structured embeddings, pictures translated into
+them by a loss that is robust to noisy assignments, and a conditional adversarial part. From memory: the GRU,
+the triplets by shared concepts, the two stages. The paper's settings could not be looked up; the softmin, the
+margin, the number of sentences per picture, the weights and the epochs below are ours and not tuned.
 
 Deviations:
 - The decoder is the profile's after the embedding; the paper has a GRU. The embedding is as wide as the
@@ -35,7 +36,6 @@ from torch.nn import functional as F
 
 from ..method import CaptionDecoder, DecoderConfig
 from ..method.captioner import caption_loss, caption_mask
-from ..method.decoder import INITIAL_STD
 from .concepts import ConceptFinder, concept_labels
 from .learning import Learner, LearnerTools, ModelSizes, PictureRecipe, PrefixedModel, TokenRows
 from .real import PictureFeatures, UnpairedPictures
@@ -83,7 +83,6 @@ class SentenceEncoder(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.embedding = nn.Embedding(config.vocabulary_size, config.width)
-        nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
         self.gru = nn.GRU(config.width, config.width, batch_first=True)
         self.config = config
 

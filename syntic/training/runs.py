@@ -77,6 +77,7 @@ def _train_on_pictures(
     """Load the pictures, texts and frozen models that such a run needs, and train."""
     recipe = settings.picture_recipe
     assert recipe is not None
+    profile.corpus(settings.corpus)  # refuses an unknown one before any work
     known = open_language_model(settings, profile) if recipe.needs_language_model else None
     pictures = open_training_pictures(settings, profile)
     encoder = ClipEncoder.from_settings(profile.encoder, device)
