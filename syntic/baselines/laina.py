@@ -149,15 +149,16 @@ class LainaLearner(Learner):
         robust = (shares * distances).sum(dim=1).mean()
         fixed = {name: value.detach() for name, value in self.discriminator.state_dict().items()}
         pictures, sentences = torch.cat([psi, concepts], dim=1), torch.cat([phi[:, 0], concepts], dim=1)
-        fooled = functional_call(self.discriminator, fixed, (pictures,))
-        told = self.discriminator(torch.cat([pictures.detach(), sentences]))
+        fooled: Tensor = functional_call(self.discriminator, fixed, (pictures,))
+        told: Tensor = self.discriminator(torch.cat([pictures.detach(), sentences]))
         truth = torch.zeros_like(told)
         truth[len(pictures) :] = 1
-        return (
+        loss: Tensor = (
             robust
             + ADVERSARIAL_WEIGHT * F.binary_cross_entropy_with_logits(fooled, torch.ones_like(fooled))
             + F.binary_cross_entropy_with_logits(told, truth)
         )
+        return loss
 
     def candidates(self, concepts: Tensor) -> Tensor:
         """Return (B, C) texts that share most concepts with pictures (B, K); chance decides among equals."""
