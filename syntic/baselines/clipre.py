@@ -11,7 +11,7 @@ import torch
 from ..method import SupportSet, project_onto_support
 from ..types import CaptionTrace
 from .decoding import EVIDENCE
-from .protocol import Captioned, EncodedPictures, SupportText, TextOnly
+from .protocol import NO_VIEWS, Captioned, EncodedPictures, SupportText, TextOnly
 
 NAME = "clipre"
 
@@ -26,6 +26,7 @@ class ClipRetrieval:
 
     name = NAME
     trains_on = TextOnly
+    views = NO_VIEWS
     decoding = "retrieval"
 
     def __init__(self, texts: TextOnly, device: torch.device) -> None:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..method import CaptionModel, Decoded, Projection, SupportSet, project_onto_support
 from ..method.stages import read_caption
 from ..models import CaptionTokenizer
-from .protocol import BATCH, Captioned, EncodedPictures, SupportText, TextOnly
+from .protocol import BATCH, NO_VIEWS, Captioned, EncodedPictures, SupportText, TextOnly
 
 EVIDENCE = 5  # support texts, and other tokens at each step, that are reported
 
@@ -98,6 +98,8 @@ class DecoderCaptioner:
         decoding: "greedy" or "beam".
         beam_size: of "beam".
     """
+
+    views = NO_VIEWS
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from ..method.stages import END_MARK, OTHER_MARK
 from ..models import CaptionTokenizer
 from ..types import TokenTrace
 from .decoding import EVIDENCE
-from .protocol import TextOnly, TextRecipe
+from .protocol import NO_VIEWS, TextOnly, TextRecipe
 
 NAME = "language-model"
 RECIPE = TextRecipe(
@@ -94,3 +94,4 @@ class SteeredCaptioner:
     logit_scale: float
 
     trains_on = TextOnly
+    views = NO_VIEWS

@@ -4,12 +4,14 @@ The protocol says nothing of how a caption comes about, so SynTIC's own variants
 gradient steps on a language model all fit it, and whoever evaluates needs to know this file alone. What a
 system may learn from is a type: `TextOnly` for those that never see a picture before the test,
 `FeatureStore` for SynTIC, which adds pictures generated from the texts. Neither has a place for a real one.
+The types that have, for the systems that may, are in `real`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +27,16 @@ from ..types import CaptionTrace
 BATCH = 32  # pictures captioned at once
 
 
+class View(StrEnum):
+    """What else a system may look at in a picture than its CLIP feature and its tags."""
+
+    GRIDS = "grids"
+    REGIONS = "regions"
+
+
+NO_VIEWS: frozenset[View] = frozenset()
+
+
 class EncodedPictures(Protocol):
     """Pictures as the frozen models see them; `syntic.evaluation.Pictures` is one."""
 
@@ -35,6 +47,14 @@ class EncodedPictures(Protocol):
     @property
     def tags(self) -> list[list[str]]:
         """The distinct labels found in each picture, best first."""
+
+    @property
+    def grids(self) -> Tensor | None:
+        """(B, G, W) CLIP's features before pooling, where a system asked for them."""
+
+    @property
+    def regions(self) -> Tensor | None:
+        """(B, R, W) the detector's embeddings of what it looked at, where a system asked for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +101,12 @@ class Captioner(Protocol):
         """The name of the registry."""
 
     @property
-    def trains_on(self) -> type[TextOnly] | type[FeatureStore]:
-        """The type of what it learns from."""
+    def trains_on(self) -> type:
+        """The type of what it learns from: TextOnly, FeatureStore, UnpairedPictures or RealPairs."""
+
+    @property
+    def views(self) -> frozenset[View]:
+        """What it needs of each picture beside feature and tags."""
 
     @property
     def decoding(self) -> str:

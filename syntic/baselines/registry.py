@@ -9,14 +9,53 @@ from ..data.features import FeatureStore
 from ..errors import InputError
 from ..method import VARIANTS, Variant
 from ..method.components import Components
-from . import capdec, clipre, close, decap, language_model, magic, zerocap
+from . import (
+    barraco,
+    butd,
+    capdec,
+    clipcap,
+    clipre,
+    close,
+    decap,
+    esper,
+    feng,
+    laina,
+    language_model,
+    magic,
+    zerocap,
+)
 from .decoding import DecoderCaptioner
+from .learning import ModelSizes, PictureCaptioner, PictureRecipe
 from .protocol import Captioner, TextOnly, TextRecipe
+from .real import RealPairs
 
 RECIPES: dict[str, TextRecipe] = {
     recipe.name: recipe for recipe in (decap.RECIPE, capdec.RECIPE, close.RECIPE, language_model.RECIPE)
 }
 """What can be trained on texts alone, by name."""
+
+PICTURE_RECIPES: dict[str, PictureRecipe] = {
+    system.RECIPE.name: system.RECIPE for system in (clipcap, barraco, butd, feng, laina, esper)
+}
+"""What trains on real pictures, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A compared system, before anything of it is loaded.
+
+    Attributes:
+        trains_on: the type of what it learns from.
+        build: makes it ready to caption.
+    """
+
+    trains_on: type
+    build: Callable[[SystemRequest], Captioner]
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether it learns from real pairs, which the others have to do without."""
+        return self.trains_on is RealPairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +88,16 @@ def build_system(name: str, request: SystemRequest) -> Captioner:
     """
     wanted = name.strip().lower()
     if wanted in SYSTEMS:
-        return SYSTEMS[wanted](request)
+        return SYSTEMS[wanted].build(request)
     if wanted in {variant.name for variant in VARIANTS}:
         return _variant(Variant.parse(wanted), request)
     known = ", ".join([*SYSTEMS, *(variant.name for variant in VARIANTS)])
     raise InputError(f"There is no system {name!r}; choose one of {known}.")
+
+
+def is_upper_bound(name: str) -> bool:
+    """Say whether a system or variant learned from real pairs; tables and the app mark it."""
+    return name in SYSTEMS and SYSTEMS[name].is_upper_bound
 
 
 def _variant(variant: Variant, request: SystemRequest) -> Captioner:
@@ -140,13 +184,41 @@ def _steered(
     return build
 
 
-SYSTEMS: dict[str, Callable[[SystemRequest], Captioner]] = {
-    clipre.NAME: _clipre,
-    decap.NAME: _decap,
-    decap.TARGET_NAME: _decap_tt,
-    capdec.NAME: _noisy(capdec.RECIPE),
-    close.NAME: _noisy(close.RECIPE),
-    magic.NAME: _steered(magic.MagicCaptioner),
-    zerocap.NAME: _steered(zerocap.ZeroCapCaptioner),
+def _on_pictures(recipe: PictureRecipe) -> Callable[[SystemRequest], Captioner]:
+    """A system that learned from real pictures."""
+
+    def build(request: SystemRequest) -> Captioner:
+        components = request.components
+        model = components.weights(
+            request.corpus,
+            recipe.name,
+            lambda sidecar: recipe.make_model(ModelSizes.from_dict(sidecar["sizes"])),
+            config_of=lambda model: model.sizes.decoder,
+        )
+        return PictureCaptioner(
+            recipe,
+            model,
+            components.encoder.tokenizer,
+            decoding=request.decoding,
+            beam_size=request.beam_size,
+        )
+
+    return build
+
+
+SYSTEMS: dict[str, System] = {
+    name: System(trains_on=TextOnly, build=build)
+    for name, build in (
+        (clipre.NAME, _clipre),
+        (decap.NAME, _decap),
+        (decap.TARGET_NAME, _decap_tt),
+        (capdec.NAME, _noisy(capdec.RECIPE)),
+        (close.NAME, _noisy(close.RECIPE)),
+        (magic.NAME, _steered(magic.MagicCaptioner)),
+        (zerocap.NAME, _steered(zerocap.ZeroCapCaptioner)),
+    )
+} | {
+    name: System(trains_on=recipe.trains_on, build=_on_pictures(recipe))
+    for name, recipe in PICTURE_RECIPES.items()
 }
-"""The compared systems by name; each entry builds one. SynTIC's variants are not listed."""
+"""The compared systems by name. SynTIC's variants are not listed."""

@@ -32,8 +32,10 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "--system",
         default="syntic",
         metavar="S",
-        help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default); or a compared "
-        "system: clipre, decap, decap-tt, capdec, close, magic or zerocap",
+        help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default); a compared "
+        "system that learns from texts: clipre, decap, decap-tt, capdec, close, magic or zerocap; one that "
+        "adds unpaired real pictures: feng, laina or esper-style; or an upper bound, from real pairs: "
+        "clipcap, barraco or butd",
     )
     parser.add_argument(
         "--target", metavar="NAME", help="decap-tt: the corpus to project onto (default: the test set's)"
@@ -53,7 +55,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Caption, score, save the captions."""
-    from ..baselines import SystemRequest, build_system
+    from ..baselines import SystemRequest, build_system, is_upper_bound
     from ..data.atomic import write_text_atomically
     from ..evaluation import encode_for, evaluate_captioner, open_test_set
     from ..method.components import Components
@@ -73,7 +75,13 @@ def run(args: argparse.Namespace) -> int:
             beam_size=args.beam_size,
         ),
     )
-    pictures = encode_for(components, test_set, cache=BUILD / "features", on_batch=progress("encoded"))
+    pictures = encode_for(
+        components,
+        test_set,
+        cache=BUILD / "features",
+        views=captioner.views,
+        on_batch=progress("encoded"),
+    )
     evaluation = evaluate_captioner(captioner, pictures, test_set.references, corpus=corpus, test_set=name)
     out = args.out or BUILD / "evaluations" / f"{profile.name}-{corpus}-{captioner.name}-{name}.json"
     write_text_atomically(out, json.dumps(evaluation.captions, indent=0, ensure_ascii=False) + "\n")
@@ -82,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(
             {
                 "system": captioner.name,
+                "upper_bound": is_upper_bound(captioner.name),
                 "profile": profile.name,
                 "corpus": corpus,
                 "test_set": name,
@@ -91,8 +100,9 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
+        bound = " (upper bound: learned from real pairs)" if is_upper_bound(captioner.name) else ""
         print(
-            f"{captioner.name} on {len(test_set)} pictures of {name}: BLEU-4 {scores.bleu4:.1f}, "
+            f"{captioner.name}{bound} on {len(test_set)} pictures of {name}: BLEU-4 {scores.bleu4:.1f}, "
             f"METEOR {scores.meteor:.1f}, ROUGE-L {scores.rouge_l:.1f}, CIDEr {scores.cider:.1f}"
         )
         note(f"captions: {out}")

@@ -19,9 +19,9 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     """Add the options of `train`."""
     describe(
         parser,
-        "Train the decoder of one variant on the features that `synthesize` made, or of a compared system\n"
-        "on their texts alone. No real picture is used. A run that was stopped or killed goes on when the\n"
-        "same command is given again.",
+        "Train the decoder of one variant on the features that `synthesize` made, or of a compared system.\n"
+        "Variants and text-only systems see no real picture; the systems that do are named below. A run\n"
+        "that was stopped or killed goes on when the same command is given again.",
         "python -m syntic train --variant fp --corpus everyday --set optimizer.epochs=3",
     )
     parser.add_argument(
@@ -33,8 +33,15 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--system",
         metavar="S",
-        help="a compared system to train instead, on the texts alone: decap, capdec, close, or "
-        "language-model, which magic and zerocap need",
+        help="a compared system to train instead; on the texts alone: decap, capdec, close, or "
+        "language-model, which magic, zerocap and esper-style need; on texts and unpaired real pictures: "
+        "feng, laina, esper-style; on real pairs, as upper bounds: clipcap, barraco, butd",
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="SET",
+        help="the real pictures for systems that need some: a set of the profile or a folder with pictures "
+        "and, for pairs, annotations.json (default: the set of the corpus)",
     )
     parser.add_argument("--seed", type=int, help="of everything drawn by chance")
     parser.add_argument(
@@ -69,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         corpus=args.corpus,
         variant=args.variant,
         system=args.system,
+        pictures=args.pictures,
         seed=args.seed,
         out=args.out,
         work=args.work,

@@ -5,6 +5,7 @@ from .coco import TestSet
 from .features import FeatureStore, FeatureWriter, StoreHeader
 from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize
 from .tags import TagTable, unique_tags
+from .training_pictures import TrainingPictures
 
 __all__ = [
     "FeatureStore",
@@ -15,6 +16,7 @@ __all__ = [
     "SynthesisSettings",
     "TagTable",
     "TestSet",
+    "TrainingPictures",
     "make_header",
     "parse_captions",
     "read_captions",

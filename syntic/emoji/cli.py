@@ -11,6 +11,7 @@ from . import sprites, world
 
 logger = logging.getLogger(__name__)
 ASSETS = REPOSITORY / "assets" / "emoji"
+TRAINING_PICTURES = REPOSITORY / "build" / "emoji" / "pictures"
 
 
 def add_sprites_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,14 @@ def add_scenes_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of these pictures (default build/emoji/pretraining, with --tidy pretraining-tidy)",
     )
+    parser.add_argument(
+        "--train",
+        type=int,
+        default=0,
+        metavar="N",
+        help="render only N pictures of the scenes that the corpus describes, for systems that learn from "
+        f"real pictures; they go to {TRAINING_PICTURES.relative_to(REPOSITORY)} and are not shipped",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that render (default 2)")
 
 
@@ -65,6 +74,10 @@ def run_scenes(args: argparse.Namespace) -> int:
         name = "pretraining-tidy" if args.tidy else "pretraining"
         folder = args.pretraining_out or REPOSITORY / "build" / "emoji" / name
         world.write_pretraining(folder, args.pretraining, args.seed, args.workers, tidy=args.tidy)
+        return 0
+    if args.train:
+        world.write_picture_set(TRAINING_PICTURES / "everyday", "train", args.train, seed=args.seed)
+        logger.info("%d training pictures in %s", args.train, TRAINING_PICTURES)
         return 0
     count = world.write_corpus(args.out / "corpora" / "everyday.txt", args.captions, args.seed)
     logger.info("corpus everyday: %d captions", count)

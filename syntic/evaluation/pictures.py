@@ -16,13 +16,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..baselines import decode_pictures
+from ..baselines import NO_VIEWS, View, decode_pictures
 from ..data.atomic import write_atomically
 from ..data.coco import TestSet
 from ..data.features import fingerprint_model
 from ..data.images import load_image
 from ..data.tags import MAX_TAGS, TextEncoder, unique_tags
 from ..method import CaptionModel, SupportSet
+from ..models import Regions
 from ..profiles import Profile
 from ..types import Detection
 
@@ -37,12 +38,18 @@ class PictureEncoder(TextEncoder, Protocol):
     def encode_images(self, images: list[Image.Image]) -> Tensor:
         """Return (B, D), unit norm."""
 
+    def encode_grids(self, images: list[Image.Image]) -> Tensor:
+        """Return (B, G, W), what the image tower pools."""
+
 
 class ObjectDetector(Protocol):
     """What is needed of the detector."""
 
     def detect(self, images: list[Image.Image]) -> list[list[Detection]]:
         """Return the objects in each image."""
+
+    def regions(self, images: list[Image.Image]) -> Regions:
+        """Return the embeddings of what it looked at."""
 
 
 class TokenDecoder(Protocol):
@@ -54,17 +61,23 @@ class TokenDecoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Features of real pictures. They are captioned and scored; no optimiser ever sees them.
+    """Features of real pictures, to be captioned and scored.
+
+    None reaches an optimiser unless it is put into a type that says so, see `syntic.baselines.real`.
 
     Attributes:
         names: B names.
         features: (B, D) CLIP image features, unit norm.
         tags: the distinct labels found in each, best first.
+        grids: (B, G, W) float16, CLIP's features before pooling; None where they were not asked for.
+        regions: (B, R, W) float16, the detector's embeddings; None where they were not asked for.
     """
 
     names: list[str]
     features: Tensor
     tags: list[list[str]]
+    grids: Tensor | None = None
+    regions: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -77,6 +90,7 @@ def encode_pictures(
     detector: ObjectDetector,
     *,
     names: Sequence[str] | None = None,
+    views: frozenset[View] = NO_VIEWS,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pictures:
     """Encode pictures and detect their tags.
@@ -86,9 +100,12 @@ def encode_pictures(
         encoder: CLIP.
         detector: the detector.
         names: of the pictures; None numbers them.
+        views: what else to compute; a system names what it looks at.
         on_batch: called with the pictures done and their total.
     """
     features, tags = [], []
+    grids: list[Tensor] = []
+    regions: list[Tensor] = []
     for start in range(0, len(images), _BATCH):
         batch = [
             image if isinstance(image, Image.Image) else load_image(image)
@@ -96,11 +113,17 @@ def encode_pictures(
         ]
         features.append(encoder.encode_images(batch).float().cpu())
         tags += [unique_tags(found)[0] for found in detector.detect(batch)]
+        if View.GRIDS in views:
+            grids.append(encoder.encode_grids(batch).half().cpu())
+        if View.REGIONS in views:
+            regions.append(detector.regions(batch).features.half().cpu())
         on_batch(min(start + _BATCH, len(images)), len(images))
     return Pictures(
         names=list(names) if names is not None else [str(index) for index in range(len(images))],
         features=torch.cat(features) if features else torch.zeros(0, encoder.width),
         tags=tags,
+        grids=torch.cat(grids) if grids else None,
+        regions=torch.cat(regions) if regions else None,
     )
 
 
@@ -111,27 +134,65 @@ def encode_test_set(
     detector: ObjectDetector,
     *,
     cache: Path | None = None,
+    views: frozenset[View] = NO_VIEWS,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pictures:
-    """Encode a test set, or read from `cache` what an earlier run with the same models made.
+    """Encode a test set, see `encode_files`."""
+    return encode_files(
+        test_set.images,
+        profile,
+        encoder,
+        detector,
+        names=test_set.names,
+        cache=cache,
+        views=views,
+        on_batch=on_batch,
+    )
 
-    The cache is keyed by the weights of both models and by the pictures' bytes.
+
+def encode_files(
+    images: Sequence[Path],
+    profile: Profile,
+    encoder: PictureEncoder,
+    detector: ObjectDetector,
+    *,
+    names: Sequence[str] | None = None,
+    cache: Path | None = None,
+    views: frozenset[View] = NO_VIEWS,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Pictures:
+    """Encode pictures, or read from `cache` what an earlier run with the same models made.
+
+    The cache is keyed by the weights of both models, by the pictures' bytes and by the views.
+
+    Args:
+        images: their files.
+        profile: of both models.
+        encoder: CLIP.
+        detector: the detector.
+        names: of the pictures; None numbers them.
+        cache: folder for the result, or None.
+        views: what else to compute than features and tags.
+        on_batch: called with the pictures done and their total.
     """
     if cache is None:
-        return encode_pictures(test_set.images, encoder, detector, names=test_set.names, on_batch=on_batch)
-    path = cache / f"pictures-{_key(test_set, profile)}.safetensors"
+        return encode_pictures(images, encoder, detector, names=names, views=views, on_batch=on_batch)
+    path = cache / f"pictures-{_key(images, profile, views)}.safetensors"
     if path.exists():
         try:
             with safe_open(path, framework="pt") as file:
                 tags = json.loads(file.metadata()["tags"])
-                return Pictures(names=test_set.names, features=file.get_tensor("features"), tags=tags)
+                known = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+                named = list(names) if names is not None else [str(i) for i in range(len(images))]
+                return Pictures(names=named, tags=tags, **known)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             logger.warning("%s is damaged and will be made again", path)
-    pictures = encode_pictures(test_set.images, encoder, detector, names=test_set.names, on_batch=on_batch)
+    pictures = encode_pictures(images, encoder, detector, names=names, views=views, on_batch=on_batch)
+    tensors = {"features": pictures.features, "grids": pictures.grids, "regions": pictures.regions}
     write_atomically(
         path,
         lambda temporary: save_file(
-            {"features": pictures.features.contiguous()},
+            {name: value.contiguous() for name, value in tensors.items() if value is not None},
             temporary,
             metadata={"tags": json.dumps(pictures.tags)},
         ),
@@ -184,11 +245,12 @@ def _text(tokens: list[int], end_id: int, tokenizer: TokenDecoder) -> str:
     return tokenizer.decode([token for token in tokens if token != end_id]).strip()
 
 
-def _key(test_set: TestSet, profile: Profile) -> str:
+def _key(images: Sequence[Path], profile: Profile, views: frozenset[View]) -> str:
     digest = hashlib.sha256()
     for model in (profile.encoder.model, str(profile.encoder.pretrained), profile.detector.model):
         digest.update(fingerprint_model(model).encode())
     digest.update(str(profile.detector.threshold).encode())
-    for path in test_set.images:
+    digest.update(",".join(sorted(views)).encode())
+    for path in images:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..baselines import Captioner
+from ..baselines import NO_VIEWS, Captioner, View
 from ..data.coco import TestSet
 from ..errors import DataError
 from ..method import Variant
@@ -60,15 +60,17 @@ def encode_for(
     test_set: TestSet,
     *,
     cache: Path | None = None,
+    views: frozenset[View] = NO_VIEWS,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pictures:
-    """Encode a test set once for all variants, see `encode_test_set`."""
+    """Encode a test set once for all variants, see `encode_test_set`; systems may need more `views`."""
     return encode_test_set(
         test_set,
         components.profile,
         components.encoder,
         components.detector,
         cache=cache,
+        views=views,
         on_batch=on_batch,
     )
 

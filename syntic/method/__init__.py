@@ -6,9 +6,10 @@ The pipeline and what it loads are in `pipeline` and `components`; they alone im
 from .auxiliary import TagAttention
 from .captioner import CaptionModel
 from .checkpoint import load_checkpoint, save_checkpoint
-from .decoder import CaptionDecoder, Decoded, DecoderConfig
+from .decoder import CaptionDecoder, DecoderConfig
 from .projection import Projection, SupportSet, project_onto_support
 from .refinement import Refinement, refine_features
+from .search import Decoded
 from .variant import VARIANTS, Variant
 
 __all__ = [

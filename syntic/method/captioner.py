@@ -10,11 +10,34 @@ from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
 from .auxiliary import TagAttention
-from .decoder import CaptionDecoder, Decoded, DecoderConfig
+from .decoder import CaptionDecoder, DecoderConfig
+from .search import Decoded
 from .variant import Variant
 
 LABEL_SMOOTHING = 0.1  # (A) DeCap's
 DECODINGS = ("greedy", "beam")
+
+
+def caption_mask(targets: Tensor, config: DecoderConfig) -> Tensor:
+    """Return which of (B, L) tokens after the start mark belong to the caption, its end mark included."""
+    is_end = targets == config.end_id
+    is_caption = is_end.cumsum(dim=1) - is_end.long() == 0  # up to the first end mark
+    if config.pad_id != config.end_id:
+        is_caption &= targets != config.pad_id
+    return is_caption
+
+
+def caption_loss(logits: Tensor, tokens: Tensor, config: DecoderConfig) -> Tensor:
+    """Return the mean over caption tokens of the cross-entropy, with label smoothing 0.1.
+
+    Args:
+        logits: (B, L - 1, V) of the token after each but the last.
+        tokens: (B, L) start mark, caption, end mark, padding.
+        config: for the marks.
+    """
+    targets = tokens[:, 1:]
+    is_caption = caption_mask(targets, config)
+    return F.cross_entropy(logits[is_caption], targets[is_caption], label_smoothing=LABEL_SMOOTHING)
 
 
 class CaptionModel(nn.Module):
@@ -84,12 +107,7 @@ class CaptionModel(nn.Module):
             tokens: (B, L) start mark, at most `max_tokens` caption tokens, end mark, padding.
         """
         logits = self.decoder(self.prefix(features, query, tag_features, tag_mask), tokens[:, :-1])
-        targets = tokens[:, 1:]
-        is_end = targets == self.config.end_id
-        is_caption = is_end.cumsum(dim=1) - is_end.long() == 0  # up to the first end mark
-        if self.config.pad_id != self.config.end_id:
-            is_caption &= targets != self.config.pad_id
-        return F.cross_entropy(logits[is_caption], targets[is_caption], label_smoothing=LABEL_SMOOTHING)
+        return caption_loss(logits, tokens, self.config)
 
     @torch.no_grad()
     def decode(

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_weights
 from safetensors.torch import save as serialise_weights
+from torch import nn
 
 from ..data.atomic import write_atomically
 from ..errors import CheckpointError, SynticError
@@ -25,6 +27,7 @@ from .decoder import DecoderConfig
 from .variant import Variant
 
 FORMAT = 1
+M = TypeVar("M", bound=nn.Module)
 
 
 def save_checkpoint(
@@ -42,19 +45,28 @@ def save_checkpoint(
     Raises:
         CheckpointError: if the sidecar does not name the profile.
     """
+    sizes = {
+        "variant": model.variant.name,
+        "decoder": asdict(model.config),
+        "tag_heads": model.tag_heads,
+    }
+    write_weights(path, model, {**sidecar, **sizes}, dtype=dtype)
+
+
+def write_weights(
+    path: Path, model: nn.Module, sidecar: dict[str, Any], *, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write the weights of any model, and a sidecar that has to hold what builds it; see above.
+
+    Raises:
+        CheckpointError: if the sidecar does not name the profile.
+    """
     if not sidecar.get("profile"):
         raise CheckpointError("The sidecar must name the `profile` that the decoder was trained with.")
     weights = serialise_weights(
         {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
     )
-    described = {
-        **sidecar,
-        "format": FORMAT,
-        "variant": model.variant.name,
-        "decoder": asdict(model.config),
-        "tag_heads": model.tag_heads,
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-    }
+    described = {**sidecar, "format": FORMAT, "weights_sha256": hashlib.sha256(weights).hexdigest()}
     _write(_with_suffix(path, ".safetensors"), weights)
     _write(_with_suffix(path, ".json"), json.dumps(described, indent=2, default=str).encode() + b"\n")
 
@@ -69,6 +81,27 @@ def load_checkpoint(path: Path, profile_name: str) -> tuple[CaptionModel, dict[s
     Raises:
         CheckpointError: if a file is missing or damaged, or the decoder is another profile's.
     """
+
+    def build(sidecar: dict[str, Any]) -> CaptionModel:
+        config = DecoderConfig(**sidecar["decoder"])
+        return CaptionModel(Variant.parse(sidecar["variant"]), config, sidecar["tag_heads"])
+
+    return read_weights(path, profile_name, build)
+
+
+def read_weights(
+    path: Path, profile_name: str, build: Callable[[dict[str, Any]], M]
+) -> tuple[M, dict[str, Any]]:
+    """Read a model that `write_weights` wrote, in float32 on the CPU and in evaluation mode.
+
+    Args:
+        path: without suffix.
+        profile_name: the profile in use.
+        build: makes the model from the sidecar.
+
+    Raises:
+        CheckpointError: if a file is missing or damaged, or the model is another profile's.
+    """
     sidecar = _read_sidecar(_with_suffix(path, ".json"))
     if sidecar.get("profile") != profile_name:
         raise CheckpointError(
@@ -82,9 +115,7 @@ def load_checkpoint(path: Path, profile_name: str) -> tuple[CaptionModel, dict[s
     if hashlib.sha256(data).hexdigest() != sidecar.get("weights_sha256"):
         raise CheckpointError(f"The weights {weights_path} are damaged or not those its JSON file describes.")
     try:
-        model = CaptionModel(
-            Variant.parse(sidecar["variant"]), DecoderConfig(**sidecar["decoder"]), sidecar["tag_heads"]
-        )
+        model = build(sidecar)
         model.load_state_dict(parse_weights(data), strict=True)
     except (SafetensorError, SynticError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"The decoder {path} cannot be read; train it again.") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.features import FeatureStore
 from ..errors import CheckpointError
@@ -20,11 +20,13 @@ from ..models import ClipEncoder, Detector, Generator
 from ..profiles import Profile
 from ..runtime import pick_device
 from .captioner import CaptionModel
-from .checkpoint import load_checkpoint
+from .checkpoint import load_checkpoint, read_weights
+from .decoder import DecoderConfig
 from .projection import SupportSet
 from .variant import Variant
 
 T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
 
 
 class Components:
@@ -91,6 +93,34 @@ class Components:
         """
         return self._decoder(corpus, name)[0]
 
+    def weights(
+        self,
+        corpus: str,
+        name: str,
+        build: Callable[[dict[str, Any]], M],
+        *,
+        config_of: Callable[[M], DecoderConfig],
+    ) -> M:
+        """Return another trained model of a corpus, from its checkpoint of that name.
+
+        Args:
+            corpus: whose folder of decoders it lies in.
+            name: of the checkpoint.
+            build: makes the model from the sidecar.
+            config_of: says what it was built for.
+
+        Raises:
+            CheckpointError: if there is none, or it was trained with another CLIP model.
+        """
+
+        def load() -> M:
+            path = self.profile.corpus(corpus).decoders / name
+            model, _ = read_weights(path, self.profile.name, build)
+            self._check_fits(path, config_of(model))
+            return model.to(self.device)
+
+        return self._once(("weights", corpus, name), load)
+
     def captioner_details(self, corpus: str, variant: Variant) -> dict[str, Any]:
         """Return the sidecar of a trained decoder: how it was made."""
         return self._decoder(corpus, variant.name)[1]
@@ -123,17 +153,19 @@ class Components:
         def load() -> tuple[CaptionModel, dict[str, Any]]:
             path = folder / name
             model, sidecar = load_checkpoint(path, self.profile.name)
-            tokenizer = self.encoder.tokenizer
-            expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
-            config = model.config
-            if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:
-                raise CheckpointError(
-                    f"The decoder {path} was trained with another CLIP model than this profile's; "
-                    "train it again with `python -m syntic train`."
-                )
+            self._check_fits(path, model.config)
             return model.to(self.device), sidecar
 
         return self._once(("decoder", folder, name), load)
+
+    def _check_fits(self, path: Path, config: DecoderConfig) -> None:
+        tokenizer = self.encoder.tokenizer
+        expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
+        if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:
+            raise CheckpointError(
+                f"The decoder {path} was trained with another CLIP model than this profile's; "
+                "train it again with `python -m syntic train`."
+            )
 
     def _once(self, key: Any, load: Callable[[], T]) -> T:
         with self._lock:

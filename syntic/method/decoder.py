@@ -7,7 +7,6 @@ caption follow. Decoding keeps keys and values of the positions before, so a ste
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
+from .search import Decoded, beam_search, check_beam_size, greedy_search
 
 INITIAL_STD = 0.02  # GPT-2's
 
@@ -55,24 +55,6 @@ class DecoderConfig:
             raise InputError(
                 f"The decoder's marks must be below its vocabulary's size {self.vocabulary_size}."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
-    """One decoded caption as token ids.
-
-    Attributes:
-        tokens: without the start mark; the end mark is last where it was reached.
-        probabilities: of each token given those before.
-        alternatives: for each token the most probable others, as (token, probability).
-        beams: every beam's tokens and mean log probability per token, best first; `tokens` is the
-            first. One under greedy decoding.
-    """
-
-    tokens: list[int]
-    probabilities: list[float]
-    alternatives: list[list[tuple[int, float]]]
-    beams: list[tuple[list[int], float]]
 
 
 class KeyValueCache:
@@ -117,7 +99,14 @@ class DecoderBlock(nn.Module):
 
     def forward(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
         """Map (B, T, W) to (B, T, W)."""
-        hidden = hidden + self._drop(self._attend(self.attention_norm(hidden), cache))
+        return self.feed_forward(self.attend(hidden, cache))
+
+    def attend(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Add to (B, T, W) what each position finds at those before it."""
+        return hidden + self._drop(self._attend(self.attention_norm(hidden), cache))
+
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """Add to (B, T, W) what each position computes by itself."""
         inner = F.gelu(self.feedforward_input(self.feedforward_norm(hidden)), approximate="tanh")
         return hidden + self._drop(self.feedforward_output(inner))
 
@@ -169,8 +158,12 @@ class CaptionDecoder(nn.Module):
         Raises:
             ShapeError: if the prefix or the tokens do not fit the decoder.
         """
+        return self.next_logits(self.hidden_states(prefix, tokens))
+
+    def hidden_states(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+        """Return the hidden states (B, L, W) that `forward` predicts from; arguments as there."""
         hidden = self._run(torch.cat([self._embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
-        return self.next_logits(hidden[:, self.config.prefix_length :])
+        return hidden[:, self.config.prefix_length :]
 
     def feed_start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
         """Feed the prefix (B, P, D) and the start mark; return the last hidden state (B, W)."""
@@ -188,29 +181,17 @@ class CaptionDecoder(nn.Module):
 
     @torch.no_grad()
     def greedy(self, prefix: Tensor, *, alternatives: int = 5) -> list[Decoded]:
-        """Take the most probable token at each step.
+        """Take the most probable token at each step, see `greedy_search`.
 
         Args:
             prefix: (B, P, D) features.
             alternatives: how many other tokens to report at each step.
         """
-        cache = KeyValueCache(self.config, len(prefix), prefix)
-        logits = self._start(prefix, cache)
-        history = _History(len(prefix), alternatives, self.config)
-        while True:
-            candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
-            history.append(candidates[:, 0], log_probabilities[:, 0], candidates, log_probabilities)
-            if history.is_complete():
-                break
-            logits = self._continue(candidates[:, 0], cache)
-        return history.decoded(beam_size=1)
+        return greedy_search(self.config, *self.begin(prefix), alternatives=alternatives)
 
     @torch.no_grad()
     def beam_search(self, prefix: Tensor, beam_size: int = 5, *, alternatives: int = 5) -> list[Decoded]:
-        """Keep the captions with the highest mean log probability per token.
-
-        A beam that reached the end mark stays among the `beam_size` best for as long as its mean
-        holds, as in ClipCap's, CapDec's and ViECap's search.
+        """Keep the captions with the highest mean log probability per token, see `search.beam_search`.
 
         Args:
             prefix: (B, P, D) features.
@@ -220,41 +201,8 @@ class CaptionDecoder(nn.Module):
         Raises:
             InputError: if `beam_size` is out of range.
         """
-        if not 1 <= beam_size <= self.config.vocabulary_size:
-            raise InputError(f"`beam_size` must be in 1..{self.config.vocabulary_size} but is {beam_size}.")
-        rows, beams, end_id = len(prefix), beam_size, self.config.end_id
-        device = prefix.device
-        first_beam = torch.arange(rows, device=device)[:, None] * beams  # (B, 1)
-        cache = KeyValueCache(self.config, rows, prefix)
-        logits = self._start(prefix, cache).repeat_interleave(beams, dim=0)  # (B K, V)
-        cache.select(torch.arange(rows, device=device).repeat_interleave(beams))
-        history = _History(rows * beams, alternatives, self.config)
-        scores = torch.full((rows, beams), -torch.inf, device=device)  # summed log probabilities
-        scores[:, 0] = 0  # the beams are still equal, so only the first may branch
-        only_first = torch.full((beams,), -torch.inf, device=device)
-        only_first[0] = 0
-        while True:
-            candidates, log_probabilities = _top(logits, max(beams, history.width))  # (B K, C) each
-            ended = history.ended.view(rows, beams, 1)
-            tokens = torch.where(ended, end_id, candidates[:, :beams].view(rows, beams, beams))
-            gains = torch.where(ended, only_first, log_probabilities[:, :beams].view(rows, beams, beams))
-            extended = scores[..., None] + gains  # (B, K, K)
-            lengths = history.lengths.view(rows, beams, 1) + (~ended).long()
-            best = (extended / lengths).flatten(1).topk(beams, dim=1).indices  # (B, K), best first
-            parents = (first_beam + best // beams).flatten()  # (B K,)
-            scores = extended.flatten(1).gather(1, best)
-            history.select(parents)
-            history.append(
-                tokens.flatten(1).gather(1, best).flatten(),
-                gains.flatten(1).gather(1, best).flatten(),
-                candidates[parents, : history.width],
-                log_probabilities[parents, : history.width],
-            )
-            if history.is_complete():
-                break
-            cache.select(parents)
-            logits = self._continue(history.tokens[-1], cache)
-        return history.decoded(beam_size=beams)
+        check_beam_size(self.config, beam_size)
+        return beam_search(self.config, *self.begin(prefix), beam_size, alternatives=alternatives)
 
     def _embed_prefix(self, prefix: Tensor) -> Tensor:
         expected = (self.config.prefix_length, self.config.feature_width)
@@ -282,82 +230,26 @@ class CaptionDecoder(nn.Module):
         normalised: Tensor = self.final_norm(hidden)
         return normalised
 
-    def _start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
-        """Feed the prefix and the start mark; return the first token's logits (B, V)."""
-        return self.next_logits(self.feed_start(prefix, cache))
+    def begin(self, prefix: Tensor) -> tuple[Tensor, CachedSteps]:
+        """Feed the prefix and the start mark; return the first token's logits (B, V) and what follows."""
+        cache = KeyValueCache(self.config, len(prefix), prefix)
+        return self.next_logits(self.feed_start(prefix, cache)), CachedSteps(self, cache)
 
-    def _continue(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
+
+class CachedSteps:
+    """A decoder in the midst of its captions, as a search drives it."""
+
+    def __init__(self, decoder: CaptionDecoder, cache: KeyValueCache) -> None:
+        self.decoder = decoder
+        self.cache = cache
+
+    def step(self, tokens: Tensor) -> Tensor:
         """Feed one token (B,) to each row; return the next one's logits (B, V)."""
-        return self.next_logits(self.feed(tokens, cache))
-
-
-class _History:
-    """The tokens decoded so far for R rows, and what else was probable at each step."""
-
-    def __init__(self, rows: int, alternatives: int, config: DecoderConfig) -> None:
-        self.config = config
-        self.alternatives = alternatives
-        self.width = min(alternatives + 1, config.vocabulary_size)  # the chosen token may be among them
-        self.tokens: list[Tensor] = []  # one (R,) each step, as are the log probabilities
-        self.log_probabilities: list[Tensor] = []
-        self.candidates: list[Tensor] = []  # one (R, A + 1) each step
-        self.candidate_log_probabilities: list[Tensor] = []
-        self.ended: Tensor = torch.zeros(rows, dtype=torch.bool)
-        self.lengths: Tensor = torch.zeros(rows, dtype=torch.long)
-
-    def append(self, tokens: Tensor, log_probabilities: Tensor, candidates: Tensor, others: Tensor) -> None:
-        """Add one step; rows that ended before keep their length."""
-        self.tokens.append(tokens)
-        self.log_probabilities.append(log_probabilities)
-        self.candidates.append(candidates)
-        self.candidate_log_probabilities.append(others)
-        self.ended, self.lengths = self.ended.to(tokens.device), self.lengths.to(tokens.device)
-        self.lengths = self.lengths + (~self.ended).long()
-        self.ended = self.ended | (tokens == self.config.end_id)
+        return self.decoder.next_logits(self.decoder.feed(tokens, self.cache))
 
     def select(self, rows: Tensor) -> None:
-        """Keep these rows, in this order."""
-        for steps in (self.tokens, self.log_probabilities, self.candidates, self.candidate_log_probabilities):
-            steps[:] = [step[rows] for step in steps]
-        self.ended, self.lengths = self.ended[rows], self.lengths[rows]
-
-    def is_complete(self) -> bool:
-        """Whether every row has ended or the longest caption is reached."""
-        return len(self.tokens) == self.config.max_tokens or bool(self.ended.all())
-
-    def decoded(self, beam_size: int) -> list[Decoded]:
-        """Cut each row after its end mark and group the rows by beams, best first."""
-        tokens = torch.stack(self.tokens, dim=1).tolist()  # (R, T)
-        log_probabilities = torch.stack(self.log_probabilities, dim=1).tolist()
-        candidates = torch.stack(self.candidates, dim=1).tolist()  # (R, T, A + 1)
-        probabilities = torch.stack(self.candidate_log_probabilities, dim=1).exp().tolist()
-        lengths = self.lengths.tolist()
-        beams = [
-            (row_tokens[:length], sum(row_values[:length]) / length)
-            for row_tokens, row_values, length in zip(tokens, log_probabilities, lengths, strict=True)
-        ]
-        results = []
-        for best in range(0, len(tokens), beam_size):
-            chosen = tokens[best][: lengths[best]]
-            others = [
-                [(other, p) for other, p in zip(*step, strict=True) if other != token][: self.alternatives]
-                for token, *step in zip(chosen, candidates[best], probabilities[best], strict=False)
-            ]
-            results.append(
-                Decoded(
-                    tokens=chosen,
-                    probabilities=[math.exp(value) for value in log_probabilities[best][: lengths[best]]],
-                    alternatives=others,
-                    beams=beams[best : best + beam_size],
-                )
-            )
-        return results
-
-
-def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` most probable tokens of each row and their log probabilities, best first."""
-    best, tokens = logits.topk(count, dim=-1)
-    return tokens, best - logits.logsumexp(dim=-1, keepdim=True)
+        """Keep these rows, in this order; a row may come more than once."""
+        self.cache.select(rows)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -30,9 +30,9 @@ from ..types import (
     Trace,
 )
 from .components import Components
-from .decoder import Decoded
 from .projection import project_onto_support
 from .refinement import refine_features
+from .search import Decoded
 from .variant import Variant
 
 TOP_CAPTIONS = 10

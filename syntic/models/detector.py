@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,22 @@ from ..types import Detection
 from .folders import require_model, silence_loading_bars
 
 IMAGE_BATCH = 16
+REGIONS = 36  # per picture; the fixed number that Anderson et al. (2018) published features of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """What the detector looked at in B pictures, whether it is sure of it or not.
+
+    Attributes:
+        features: (B, R, W) its embedding of each region, best first.
+        boxes: (B, R, 4) left, top, right, bottom as fractions of the picture.
+        scores: (B, R) of each region's best label, 0..1.
+    """
+
+    features: torch.Tensor
+    boxes: torch.Tensor
+    scores: torch.Tensor
 
 
 class Detector:
@@ -81,6 +98,42 @@ class Detector:
             for number, result in zip(numbers, results, strict=True):
                 found[number] = self._read(result, images[number])
         return found
+
+    @torch.no_grad()
+    def regions(self, images: list[Image.Image], count: int = REGIONS) -> Regions:
+        """Return the embeddings of the regions that score best: the decoder's outputs for its queries.
+
+        Args:
+            images: RGB pictures of any sizes.
+            count: regions per picture, at most the detector's number of queries.
+        """
+        found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = [()] * len(images)  # type: ignore[list-item]
+        for numbers in _batches_of_one_size(images):
+            inputs = self.processor(images=[images[n] for n in numbers], return_tensors="pt").to(self.device)
+            output = self.model(**inputs)
+            scores, order = self._region_scores(output.logits).topk(
+                min(count, output.logits.shape[1]), dim=1
+            )  # (B, R)
+            features = output.last_hidden_state.gather(
+                1, order[..., None].expand(-1, -1, output.last_hidden_state.shape[2])
+            )
+            centres = output.pred_boxes.gather(1, order[..., None].expand(-1, -1, 4))  # x, y, width, height
+            corners = torch.cat(
+                [centres[..., :2] - centres[..., 2:] / 2, centres[..., :2] + centres[..., 2:] / 2], dim=-1
+            ).clamp(0, 1)
+            for row, number in enumerate(numbers):
+                found[number] = (features[row].float(), corners[row].float(), scores[row].float())
+        if not found:
+            empty = torch.zeros(0, 0, self.model.config.d_model, device=self.device)
+            return Regions(features=empty, boxes=empty[..., :4], scores=empty[..., 0])
+        features, boxes, scores = (torch.stack(part) for part in zip(*found, strict=True))
+        return Regions(features=features, boxes=boxes, scores=scores)
+
+    def _region_scores(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the score of each query's best label, (B, Q), from logits (B, Q, labels)."""
+        if logits.shape[-1] > len(self.labels):  # DETR: a last class for "nothing", all classes exclusive
+            return logits.softmax(dim=-1)[..., :-1].amax(dim=-1)
+        return logits.sigmoid().amax(dim=-1)  # RT-DETR: each class for itself
 
     def _read(self, result: dict[str, torch.Tensor], image: Image.Image) -> list[Detection]:
         detections = []

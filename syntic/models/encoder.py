@@ -140,6 +140,32 @@ class ClipEncoder:
         )
 
     @torch.no_grad()
+    def encode_grids(self, images: list[Image.Image]) -> Tensor:
+        """Return (B, G, W) float32: the image tower's last feature map, as it is before CLIP pools it.
+
+        Of a vision transformer the patch tokens of the last block after its final norm; of a ResNet the
+        positions of the last stage before the attention pool. G positions, row by row; not unit norm.
+
+        Raises:
+            CheckpointError: if the model's image tower cannot be looked into.
+        """
+        tower = self.model.visual
+        if not hasattr(tower, "forward_intermediates"):
+            raise CheckpointError(
+                f"The CLIP model's image tower, {type(tower).__name__}, has no grid of features; "
+                "use one with a vision transformer or a ResNet."
+            )
+        grids = []
+        for start in range(0, max(len(images), 1), IMAGE_BATCH):  # no pictures still give the width
+            batch = images[start : start + IMAGE_BATCH] or [Image.new("RGB", (32, 32))]
+            pixels = torch.stack([self.preprocess(image) for image in batch]).to(self.device)
+            (grid,) = tower.forward_intermediates(
+                pixels, indices=1, normalize_intermediates=True, intermediates_only=True
+            )["image_intermediates"]
+            grids.append(grid.flatten(2).transpose(1, 2).float())  # (B, W, h, w) to (B, G, W)
+        return torch.cat(grids)[: len(images)]
+
+    @torch.no_grad()
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Return (B, D) float32 features of unit norm, on the encoder's device.
 

@@ -94,6 +94,8 @@ class Profile:
 
     Attributes:
         test_sets: name -> folder with `annotations.json` in COCO's format and the pictures.
+        training_pictures: corpus -> folder of real pictures of its domain, in the same form; only systems
+            that learn from real pictures use them, and they need not be there.
         example_texts: sentences offered on the first page.
         example_images: folder of pictures offered on the first page, or None.
     """
@@ -106,6 +108,7 @@ class Profile:
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     corpora: dict[str, CorpusSettings] = field(default_factory=dict)
     test_sets: dict[str, Path] = field(default_factory=dict)
+    training_pictures: dict[str, Path] = field(default_factory=dict)
     example_texts: tuple[str, ...] = ()
     example_images: Path | None = None
 
@@ -168,7 +171,7 @@ def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
             value = _build(_SECTIONS[key], value, base, f"{where} [{key}]")
         elif key == "corpora":
             value = {n: _build(CorpusSettings, v, base, f"{where} [corpora.{n}]") for n, v in value.items()}
-        elif key == "test_sets":
+        elif key in ("test_sets", "training_pictures"):
             value = {n: base / v for n, v in value.items()}
         elif key in _PATHS:
             value = base / value

@@ -1,4 +1,4 @@
-"""Training the caption decoder on synthetic pairs, text only."""
+"""Training the caption decoder on synthetic pairs, text only, and the systems it is compared with."""
 
 from .events import (
     Preparing,
@@ -10,6 +10,7 @@ from .events import (
     Validated,
 )
 from .loop import train
+from .pictures import train_on_pictures
 from .runs import make_validator, train_from_profile
 from .settings import OptimizerSettings, RunSettings, ValidationSettings, load_run
 from .validation import Validator
@@ -30,4 +31,5 @@ __all__ = [
     "make_validator",
     "train",
     "train_from_profile",
+    "train_on_pictures",
 ]

@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from ..baselines import TextOnly
 from ..data.features import FeatureStore, fingerprint_model
-from ..errors import Cancelled, DataError
+from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, SupportSet, Variant, save_checkpoint
 from ..profiles import Profile
@@ -33,7 +35,7 @@ from .events import (
     TrainingStarted,
     Validated,
 )
-from .preparation import Report, TextModel, TrainingData, prepare
+from .preparation import Report, TextModel, Tokenizer, TrainingData, prepare
 from .record import describe, read_finished, refinement_of, run_key, temperature_of
 from .settings import RunSettings
 from .state import Progress, load_state, save_state
@@ -42,6 +44,7 @@ from .validation import Validator
 
 STATE_SECONDS = 30.0  # a kill loses at most this much and one step
 LOSS_POINTS = 500  # losses kept over a run
+T = TypeVar("T")
 
 
 def train(
@@ -80,6 +83,11 @@ def train(
         CheckpointError: if the saved state of the run is damaged.
     """
     device = device or torch.device("cpu")
+    if settings.picture_recipe is not None:
+        raise InputError(
+            f"System {settings.system!r} learns from real pictures, which a feature store has none of; "
+            "`train_on_pictures` trains it."
+        )
     _check_store(store, profile, text_model)
     key = run_key(settings, profile, store)
     out = settings.out or profile.corpus(settings.corpus).decoders / settings.decoder_name
@@ -88,7 +96,7 @@ def train(
         yield finished
         return
     work = settings.work / profile.name / settings.corpus
-    data = yield from _preparing(
+    data = yield from preparing(
         lambda report: _prepare(
             settings, profile, store, text_model, cache or work / "prepared", device, report
         ),
@@ -97,77 +105,96 @@ def train(
     if data is None:
         yield TrainingPaused(step=0, total=settings.optimizer.total_steps(len(store)))
         return
-    run = _Run(
+    with seeded(settings.seed, "weights", device):
+        config = decoder_config(profile, text_model.tokenizer, text_model.width)
+        model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
+    support = SupportSet(torch.from_numpy(store.text_features).to(device), store.captions)
+    run = Run(
         settings,
-        profile,
-        store,
-        text_model,
-        data,
-        device,
-        work / f"{settings.decoder_name}-{key}.safetensors",
+        model,
+        rows=len(data),
+        loss=lambda rows, step: model.loss(*data.batch(rows)),
+        validate=None if validator is None else lambda: validator.score(model, support),
+        device=device,
+        state_path=work / f"{settings.decoder_name}-{key}.safetensors",
     )
-    yield from run.events(validator, should_stop)
+    yield from run.events(should_stop)
     if run.progress.step == run.total:
         tokenizer = tokenizer_name() if validator is not None else None
         sidecar = describe(
             settings, profile, store, run.progress, device=device, validation_tokenizer=tokenizer
         )
-        save_checkpoint(out, run.model, sidecar, dtype=torch.float16)  # half the size, the same captions
+        save_checkpoint(out, model, sidecar, dtype=torch.float16)  # half the size, the same captions
         run.state_path.unlink(missing_ok=True)
         yield TrainingFinished(checkpoint=out, curve=run.progress.curve, seconds=run.progress.seconds)
 
 
-class _Run:
-    """Model, optimiser and progress of one run."""
+def decoder_config(profile: Profile, tokenizer: Tokenizer, feature_width: int) -> DecoderConfig:
+    """Return the profile's decoder, for a tokenizer and features of a width."""
+    sizes = profile.decoder
+    return DecoderConfig(
+        feature_width=feature_width,
+        vocabulary_size=tokenizer.vocabulary_size,
+        start_id=tokenizer.start_id,
+        end_id=tokenizer.end_id,
+        pad_id=tokenizer.pad_id,
+        width=sizes.width,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        max_tokens=sizes.max_tokens,
+    )
+
+
+class Run:
+    """Module, optimiser and progress of one run.
+
+    Args:
+        settings: of the run.
+        module: all that is trained, and what else its state is made of.
+        rows: of one epoch.
+        loss: of some rows at a step, counted from 0; its random numbers are the step's own.
+        validate: scores the module now and then, see `Validator.score`; None for not at all.
+        device: where the module is.
+        state_path: where the run keeps its state; a state that is there is continued.
+    """
 
     def __init__(
         self,
         settings: RunSettings,
-        profile: Profile,
-        store: FeatureStore,
-        text_model: TextModel,
-        data: TrainingData,
+        module: nn.Module,
+        *,
+        rows: int,
+        loss: Callable[[Tensor, int], Tensor],
+        validate: Callable[[], tuple[float, list[tuple[str, str]]]] | None,
         device: torch.device,
         state_path: Path,
     ) -> None:
         self.settings = settings
-        self.data = data
+        self.module = module
+        self.rows = rows
+        self.loss = loss
+        self.validate = validate
         self.device = device
         self.state_path = state_path
-        self._epoch_order: tuple[int, torch.Tensor] | None = None
-        self.support = SupportSet(torch.from_numpy(store.text_features).to(device), store.captions)
-        tokenizer, sizes = text_model.tokenizer, profile.decoder
-        config = DecoderConfig(
-            feature_width=text_model.width,
-            vocabulary_size=tokenizer.vocabulary_size,
-            start_id=tokenizer.start_id,
-            end_id=tokenizer.end_id,
-            pad_id=tokenizer.pad_id,
-            width=sizes.width,
-            layers=sizes.layers,
-            heads=sizes.heads,
-            max_tokens=sizes.max_tokens,
-        )
-        with _seeded(settings.seed, "weights", device):
-            self.model = CaptionModel(_variant(settings), config, sizes.tag_heads).to(device)
+        self._epoch_order: tuple[int, Tensor] | None = None
         options = settings.optimizer
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+            module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
-        self.total = options.total_steps(len(data))
+        self.total = options.total_steps(rows)
         self.progress = Progress()
         if state_path.exists():
-            self.progress = load_state(state_path, self.model, self.optimizer)
+            self.progress = load_state(state_path, module, self.optimizer)
 
-    def events(self, validator: Validator | None, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
+    def events(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
         """Take the remaining steps."""
         progress, options = self.progress, self.settings.optimizer
-        steps_per_epoch = -(-len(self.data) // options.batch_size)
+        steps_per_epoch = -(-self.rows // options.batch_size)
         yield TrainingStarted(
             step=progress.step,
             total=self.total,
             steps_per_epoch=steps_per_epoch,
-            parameters=sum(p.numel() for p in self.model.parameters()),
+            parameters=sum(p.numel() for p in self.module.parameters() if p.requires_grad),
         )
         started = saved = time.monotonic()
         earlier = progress.seconds
@@ -183,8 +210,8 @@ class _Run:
                 done: list[TrainEvent] = [
                     StepDone(step=step, total=self.total, loss=loss, learning_rate=rate)
                 ]
-                if validator is not None and self._is_validated(step):
-                    cider, samples = validator.score(self.model, self.support)
+                if self.validate is not None and self._is_validated(step):
+                    cider, samples = self.validate()
                     progress.curve.append((step, cider))
                     done.append(Validated(step=step, cider=cider, samples=samples))
                 progress.seconds = earlier + time.monotonic() - started
@@ -197,7 +224,7 @@ class _Run:
                     saved = time.monotonic()
         finally:
             self._save()
-        self.model.eval()
+        self.module.eval()
 
     def _step(self, step: int, steps_per_epoch: int) -> float:
         options = self.settings.optimizer
@@ -205,12 +232,12 @@ class _Run:
         rows = self._order(epoch)[position * options.batch_size : (position + 1) * options.batch_size]
         for group in self.optimizer.param_groups:
             group["lr"] = options.rate(step, self.total)
-        self.model.train()
-        with _seeded(self.settings.seed, f"dropout {step}", self.device):
-            loss = self.model.loss(*self.data.batch(rows.to(self.device)))
+        self.module.train()
+        with seeded(self.settings.seed, f"dropout {step}", self.device):
+            loss = self.loss(rows.to(self.device), step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), options.gradient_norm)
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.gradient_norm)
         self.optimizer.step()
         return float(loss.detach())
 
@@ -218,7 +245,7 @@ class _Run:
         """Return the order of the captions in an epoch; it follows from seed and epoch alone."""
         if self._epoch_order is None or self._epoch_order[0] != epoch:
             generator = torch.Generator().manual_seed(_mix(self.settings.seed, f"epoch {epoch}"))
-            self._epoch_order = (epoch, torch.randperm(len(self.data), generator=generator))
+            self._epoch_order = (epoch, torch.randperm(self.rows, generator=generator))
         return self._epoch_order[1]
 
     def _is_validated(self, step: int) -> bool:
@@ -229,7 +256,7 @@ class _Run:
         return minutes is not None and time.monotonic() - started >= 60 * minutes
 
     def _save(self) -> None:
-        save_state(self.state_path, self.model, self.optimizer, self.progress)
+        save_state(self.state_path, self.module, self.optimizer, self.progress)
 
 
 def _prepare(
@@ -270,12 +297,12 @@ def _variant(settings: RunSettings) -> Variant:
     return Variant.parse(settings.variant) if settings.recipe is None else settings.recipe.variant
 
 
-def _preparing(
-    work: Callable[[Report], TrainingData], should_stop: Callable[[], bool]
-) -> Generator[Preparing, None, TrainingData | None]:
+def preparing(
+    work: Callable[[Report], T], should_stop: Callable[[], bool]
+) -> Generator[Preparing, None, T | None]:
     """Run `work` in a thread and yield what it reports; return None if it was stopped."""
     reports: queue.SimpleQueue[Preparing | None] = queue.SimpleQueue()
-    result: list[TrainingData] = []
+    result: list[T] = []
     failure: list[BaseException] = []
     closed = threading.Event()
     last = [0.0]
@@ -311,7 +338,7 @@ def _preparing(
 
 
 @contextmanager
-def _seeded(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
     """Give a block random numbers of its own and leave the global ones as they were."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(_mix(seed, purpose))

@@ -25,6 +25,7 @@ from ..data.features import FeatureStore
 from ..data.tags import MAX_TAGS, TagTable
 from ..errors import DataError
 from ..method import SupportSet, Variant, project_onto_support, refine_features
+from ..method.tokens import encode_captions
 from ..profiles.profile import RefinementSettings
 
 logger = logging.getLogger(__name__)
@@ -156,22 +157,6 @@ def prepare(
         tag_positions=positions,
         tag_table=table,
     )
-
-
-def encode_captions(captions: list[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor]:
-    """Turn captions into token ids.
-
-    Returns:
-        (N, max_tokens + 2) start mark, caption cut to `max_tokens`, end mark, padding; and (N,) the
-        lengths without the padding.
-    """
-    rows = torch.full((len(captions), max_tokens + 2), tokenizer.pad_id, dtype=torch.long)
-    lengths = torch.zeros(len(captions), dtype=torch.long)
-    for position, caption in enumerate(captions):
-        ids = [tokenizer.start_id, *tokenizer.encode(caption)[:max_tokens], tokenizer.end_id]
-        rows[position, : len(ids)] = torch.tensor(ids)
-        lengths[position] = len(ids)
-    return rows, lengths
 
 
 def refinement_key(store: FeatureStore, settings: RefinementSettings, seed: int) -> str:

@@ -48,6 +48,23 @@ def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def picture_run_key(settings: RunSettings, profile: Profile, fingerprints: dict[str, str]) -> str:
+    """Name a run on real pictures by everything that decides its result.
+
+    Args:
+        settings: of the run; where the pictures lie does not matter.
+        profile: for the decoder's size.
+        fingerprints: of what it learns from.
+    """
+    unused = ("profile", "out", "work", "minutes", "pictures")
+    described = {
+        "settings": {k: v for k, v in settings.to_dict().items() if k not in unused},
+        "decoder": asdict(profile.decoder),
+        "learned_from": fingerprints,
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def read_finished(out: Path, key: str) -> TrainingFinished | None:
     """Return the result of a run that is already at `out`, or None."""
     path = out.parent / f"{out.name}.json"
@@ -71,17 +88,26 @@ def describe(
     validation_tokenizer: str | None,
 ) -> dict[str, Any]:
     """Return the sidecar: what a reader needs to judge or repeat the run."""
-    versions = ("torch", "numpy", "open_clip_torch", "safetensors")
     return {
         "profile": profile.name,
         "run": run_key(settings, profile, store),
         "settings": settings.to_dict(),
         **({} if settings.system else {"refinement": asdict(refinement_of(settings, profile))}),
         "temperature": temperature_of(settings, profile),
+        "store": {"fingerprint": store.fingerprint, "captions": len(store), "models": store.header.models},
+        **describe_progress(settings, progress, device, validation_tokenizer),
+    }
+
+
+def describe_progress(
+    settings: RunSettings, progress: Progress, device: torch.device, validation_tokenizer: str | None
+) -> dict[str, Any]:
+    """Return what the sidecars of all runs hold: how the training went, and on what."""
+    versions = ("torch", "numpy", "open_clip_torch", "safetensors")
+    return {
         "label_smoothing": LABEL_SMOOTHING,
         "seed": settings.seed,
         "steps": progress.step,
-        "store": {"fingerprint": store.fingerprint, "captions": len(store), "models": store.header.models},
         "versions": {name: importlib.metadata.version(name) for name in versions},
         "threads": torch.get_num_threads(),
         "device": device.type,

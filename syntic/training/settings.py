@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..baselines import RECIPES, TextRecipe
+from ..baselines import PICTURE_RECIPES, RECIPES, PictureRecipe, TextRecipe
 from ..data.tags import MAX_TAGS
 from ..errors import InputError
 from ..method.variant import Variant
@@ -92,8 +92,10 @@ class RunSettings:
         profile: name or TOML file of the profile.
         corpus: name of one of its corpora, whose feature store is trained on.
         variant: name of one of the eight ablations, see `syntic.method.Variant`.
-        system: name of a compared system to train instead, on the texts alone, see
-            `syntic.baselines.RECIPES`; the variant then has no meaning.
+        system: name of a compared system to train instead, see `syntic.baselines`: one of RECIPES, on the
+            texts alone, or of PICTURE_RECIPES; the variant then has no meaning.
+        pictures: for systems of PICTURE_RECIPES, a set of the profile's training pictures or a folder; None
+            takes the set named as the corpus.
         seed: of the initial weights, the order of the captions and the batches of Eq. 2.
         mask_own_caption: leave each caption out of its own projection (Eq. 3). The paper keeps it.
         refinement_steps: of Eq. 2; None takes the profile's.
@@ -111,6 +113,7 @@ class RunSettings:
     corpus: str = "everyday"
     variant: str = "syntic"
     system: str | None = None
+    pictures: str | None = None
     seed: int = 0
     mask_own_caption: bool = False
     refinement_steps: int | None = None
@@ -125,10 +128,15 @@ class RunSettings:
     def __post_init__(self) -> None:
         """Refuse an unknown variant and numbers out of range."""
         Variant.parse(self.variant)
-        if self.system is not None and self.system not in RECIPES:
+        if self.system is not None and self.system not in RECIPES | PICTURE_RECIPES:
             raise InputError(
-                f"There is no system {self.system!r} to train; choose one of {', '.join(RECIPES)}, "
-                "or a variant of SynTIC."
+                f"There is no system {self.system!r} to train; choose one of "
+                f"{', '.join([*RECIPES, *PICTURE_RECIPES])}, or a variant of SynTIC."
+            )
+        if self.pictures is not None and self.picture_recipe is None:
+            raise InputError(
+                f"{self.decoder_name!r} learns without real pictures, so leave `pictures` out; the systems "
+                f"that use some are {', '.join(PICTURE_RECIPES)}."
             )
         if self.refinement_steps is not None and self.refinement_steps < 0:
             raise InputError(f"`refinement_steps` must not be negative but is {self.refinement_steps}.")
@@ -139,8 +147,13 @@ class RunSettings:
 
     @property
     def recipe(self) -> TextRecipe | None:
-        """What the compared system is trained with, or None for a variant of SynTIC."""
-        return None if self.system is None else RECIPES[self.system]
+        """What a text-only system is trained with, or None for any other."""
+        return None if self.system is None else RECIPES.get(self.system)
+
+    @property
+    def picture_recipe(self) -> PictureRecipe | None:
+        """What a system that uses real pictures is trained with, or None for any other."""
+        return None if self.system is None else PICTURE_RECIPES.get(self.system)
 
     @property
     def decoder_name(self) -> str:
@@ -148,9 +161,11 @@ class RunSettings:
         return self.system or self.variant
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON: the variant, or the system in its place."""
-        unused = "system" if self.system is None else "variant"
-        return {n: str(v) if isinstance(v, Path) else v for n, v in asdict(self).items() if n != unused}
+        """Return it as plain values for JSON: the variant, or the system in its place and its pictures."""
+        unused = {"system" if self.system is None else "variant"}
+        if self.picture_recipe is None:
+            unused.add("pictures")
+        return {n: str(v) if isinstance(v, Path) else v for n, v in asdict(self).items() if n not in unused}
 
 
 def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **given: Any) -> RunSettings:
@@ -177,6 +192,9 @@ def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **gi
     for override in overrides:
         _apply(raw, override)
     where = "The run" if path is None else str(path)
+    recipe = PICTURE_RECIPES.get(str(raw.get("system")))
+    if recipe is not None and isinstance(raw.get("optimizer", {}), dict):
+        raw["optimizer"] = {**recipe.optimizer, **raw.get("optimizer", {})}
     for name, kind in (("optimizer", OptimizerSettings), ("validation", ValidationSettings)):
         if name in raw:
             raw[name] = _build(kind, raw[name], f"{where} [{name}]")

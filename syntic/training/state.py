@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from ..data.atomic import write_atomically
 from ..errors import CheckpointError
-from ..method import CaptionModel
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Progress:
     seconds: float = 0.0
 
 
-def save_state(path: Path, model: CaptionModel, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Write everything to one file, whole or not at all."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for index, values in optimizer.state_dict()["state"].items():
@@ -57,7 +57,7 @@ def save_state(path: Path, model: CaptionModel, optimizer: torch.optim.Optimizer
     write_atomically(path, write)
 
 
-def load_state(path: Path, model: CaptionModel, optimizer: torch.optim.Optimizer) -> Progress:
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Put model and optimiser into the state that `save_state` wrote.
 
     Raises:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..baselines import TextOnly, TextRecipe
-from .preparation import TextModel, TrainingData, encode_captions
+from ..method.tokens import encode_captions
+from .preparation import TextModel, TrainingData
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from ..method import CaptionModel, SupportSet
 class Validator:
     """Captions the validation pictures and measures CIDEr.
 
-    This is the only object in training that knows real pictures. It gets a model and gives back a
-    number; `train` records it, and neither gradients nor the choice of weights depend on it.
+    This is the only object that knows real pictures in the training of SynTIC and of text-only systems. It
+    gets a model and gives back a number, which is recorded; for no system do gradients or the choice of
+    weights depend on it.
 
     Attributes:
         pictures: features and tags of the validation pictures.
@@ -48,6 +49,10 @@ class Validator:
             temperature=self.temperature,
             max_tags=self.max_tags,
         )
+        return self.score_captions(captions)
+
+    def score_captions(self, captions: Sequence[str]) -> tuple[float, list[tuple[str, str]]]:
+        """Return the same of captions of its pictures, in their order, from any system."""
         named = dict(zip(self.pictures.names, captions, strict=True))
         stride = max(1, len(named) // max(self.samples, 1))
         return metrics.cider(self.references, named), list(named.items())[::stride][: self.samples]

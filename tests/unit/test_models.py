@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from PIL import Image
@@ -34,10 +37,51 @@ def detector(tiny_profile) -> Detector:
 
 
 @pytest.fixture(scope="module")
+def rt_detector() -> Detector:
+    """As the emoji profile's: an RT-DETRv2, which scores each label for itself."""
+    from transformers import RTDetrImageProcessor, RTDetrResNetConfig, RTDetrV2Config
+    from transformers import RTDetrV2ForObjectDetection as Model
+
+    torch.manual_seed(0)
+    backbone = RTDetrResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    config = RTDetrV2Config(
+        backbone_config=backbone,
+        encoder_in_channels=[16],
+        feat_strides=[8],
+        encode_proj_layers=[0],
+        encoder_hidden_dim=16,
+        encoder_ffn_dim=16,
+        encoder_layers=1,
+        encoder_attention_heads=2,
+        d_model=16,
+        num_queries=6,
+        decoder_in_channels=[16],
+        decoder_n_levels=1,
+        num_feature_levels=1,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=16,
+        num_labels=3,
+    )
+    return Detector(Model(config), RTDetrImageProcessor(size={"height": 64, "width": 64}), 0.5, CPU)
+
+
+@pytest.fixture(scope="module")
 def named_encoder(tmp_path_factory) -> ClipEncoder:
     """As the paper's: a model that open_clip knows by its name, with CLIP's own tokenizer."""
     weights = register_clip_by_name(tmp_path_factory.mktemp("named") / "clip", "tiny-clip")
     return ClipEncoder.from_settings(EncoderSettings(model="tiny-clip", pretrained=str(weights)), CPU)
+
+
+@pytest.fixture(scope="module")
+def resnet_encoder(encoder, tiny_profile) -> ClipEncoder:
+    """As the emoji profile's: CLIP's own kind of ResNet as the image tower."""
+    config = json.loads((Path(tiny_profile.encoder.model[10:]) / "open_clip_config.json").read_text())
+    model = config["model_cfg"] | {"vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}}
+    torch.manual_seed(0)
+    return ClipEncoder(open_clip.CLIP(**model), encoder.preprocess, encoder._tokenize, CPU)
 
 
 class TestEncoder:
@@ -70,6 +114,27 @@ class TestEncoder:
     def test_nothing_gives_no_rows(self, encoder):
         assert encoder.encode_images([]).shape == (0, encoder.width)
         assert encoder.encode_texts([]).shape == (0, encoder.width)
+
+    def test_a_vision_transformers_grid_is_what_clip_pools(self, encoder):
+        pictures = [draw_picture(1), draw_picture(2)]
+        grids = encoder.encode_grids(pictures)
+        assert grids.shape == (2, 16, 32)  # 32 px in patches of 8
+        pixels = torch.stack([encoder.preprocess(picture) for picture in pictures])
+        encoder.model.visual.output_tokens = True
+        try:
+            _, tokens = encoder.model.visual(pixels)
+        finally:
+            encoder.model.visual.output_tokens = False
+        torch.testing.assert_close(grids, tokens)
+        assert encoder.encode_grids([]).shape == (0, 16, 32)
+
+    def test_a_resnets_grid_gives_its_feature_when_it_is_pooled(self, resnet_encoder):
+        pictures = [draw_picture(1), draw_picture(2)]
+        grids = resnet_encoder.encode_grids(pictures)
+        assert grids.shape == (2, 1, 8 * 32)  # 32 px, reduced 32 times; four times the last stage's planes
+        pooled = resnet_encoder.model.visual.attnpool(grids.transpose(1, 2)[..., None])
+        features = torch.nn.functional.normalize(pooled, dim=1)
+        torch.testing.assert_close(features, resnet_encoder.encode_images(pictures))
 
     def test_a_text_longer_than_the_context_is_cut(self, encoder, named_encoder):
         for model in (encoder, named_encoder):
@@ -206,6 +271,32 @@ class TestDetector:
         assert detector.detect([picture], threshold=1.0) == [[]]
         assert len(detector.detect([picture], threshold=0.0)[0]) == 5  # its queries
         assert detector.detect([]) == []
+
+    def test_regions_are_its_queries_best_first(self, detector):
+        pictures = [draw_picture(1), Image.new("RGB", (200, 50), "red"), draw_picture(3)]
+        regions = detector.regions(pictures)
+        assert regions.features.shape == (3, 5, 16)  # five queries of width 16
+        assert regions.boxes.shape == (3, 5, 4)
+        assert (regions.boxes[..., :2] <= regions.boxes[..., 2:]).all()
+        assert 0 <= regions.boxes.min() <= regions.boxes.max() <= 1
+        assert (regions.scores.diff(dim=1) <= 0).all()
+        for row, picture in enumerate(pictures):
+            (detections,) = detector.detect([picture], threshold=0.0)
+            assert regions.scores[row].tolist() == pytest.approx([d.score for d in detections], abs=1e-5)
+            left, top, right, bottom = detections[0].box
+            box = (left / picture.width, top / picture.height, right / picture.width, bottom / picture.height)
+            assert regions.boxes[row, 0].tolist() == pytest.approx(box, abs=1e-4)
+        assert detector.regions(pictures, count=2).features.shape == (3, 2, 16)
+        torch.testing.assert_close(detector.regions(pictures[1:2]).features[0], regions.features[1])
+        assert detector.regions([]).features.shape == (0, 0, 16)
+
+    def test_regions_of_a_detector_of_the_emoji_profiles_kind(self, rt_detector):
+        pictures = [draw_picture(1), draw_picture(2)]
+        regions = rt_detector.regions(pictures)
+        assert regions.features.shape == (2, 6, 16)
+        for row, picture in enumerate(pictures):
+            best = rt_detector.detect([picture], threshold=0.0)[0][0]
+            assert float(regions.scores[row, 0]) == pytest.approx(best.score, abs=1e-5)
 
     def test_it_knows_its_labels(self, detector):
         assert detector.labels == LABELS

@@ -26,6 +26,7 @@ from syntic.method import (
     refine_features,
 )
 from syntic.method.projection import SupportSet
+from syntic.method.tokens import encode_captions
 from syntic.training import (
     OptimizerSettings,
     Preparing,
@@ -40,7 +41,7 @@ from syntic.training import (
     make_validator,
     train,
 )
-from syntic.training.preparation import encode_captions, prepare
+from syntic.training.preparation import prepare
 
 REPOSITORY = Path(__file__).parents[2]
 SAVE_EVERY_STEP = """

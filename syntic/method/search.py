@@ -1,0 +1,209 @@
+"""Choosing the words: greedy and beam search over any decoder that predicts one token after another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+class SearchConfig(Protocol):
+    """What a search needs to know of a decoder."""
+
+    @property
+    def end_id(self) -> int:
+        """The mark after a caption."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest caption."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+
+
+class Steps(Protocol):
+    """A decoder in the midst of B captions."""
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Feed one token (B,) to each row; return the next one's logits (B, V)."""
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order; a row may come more than once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """One decoded caption as token ids.
+
+    Attributes:
+        tokens: without the start mark; the end mark is last where it was reached.
+        probabilities: of each token given those before.
+        alternatives: for each token the most probable others, as (token, probability).
+        beams: every beam's tokens and mean log probability per token, best first; `tokens` is the
+            first. One under greedy decoding.
+    """
+
+    tokens: list[int]
+    probabilities: list[float]
+    alternatives: list[list[tuple[int, float]]]
+    beams: list[tuple[list[int], float]]
+
+
+def greedy_search(
+    config: SearchConfig, logits: Tensor, steps: Steps, *, alternatives: int = 5
+) -> list[Decoded]:
+    """Take the most probable token at each step.
+
+    Args:
+        config: of the decoder.
+        logits: (B, V) of the first token.
+        steps: the decoder, which has read all that comes before it.
+        alternatives: how many other tokens to report at each step.
+    """
+    history = _History(len(logits), alternatives, config)
+    while True:
+        candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
+        history.append(candidates[:, 0], log_probabilities[:, 0], candidates, log_probabilities)
+        if history.is_complete():
+            break
+        logits = steps.step(candidates[:, 0])
+    return history.decoded(beam_size=1)
+
+
+def check_beam_size(config: SearchConfig, beam_size: int) -> None:
+    """Refuse a number of beams that cannot work.
+
+    Raises:
+        InputError: if it is out of range.
+    """
+    if not 1 <= beam_size <= config.vocabulary_size:
+        raise InputError(f"`beam_size` must be in 1..{config.vocabulary_size} but is {beam_size}.")
+
+
+def beam_search(
+    config: SearchConfig, logits: Tensor, steps: Steps, beam_size: int = 5, *, alternatives: int = 5
+) -> list[Decoded]:
+    """Keep the captions with the highest mean log probability per token.
+
+    A beam that reached the end mark stays among the `beam_size` best for as long as its mean
+    holds, as in ClipCap's, CapDec's and ViECap's search.
+
+    Args:
+        config: of the decoder.
+        logits: (B, V) of the first token.
+        steps: the decoder, which has read all that comes before it.
+        beam_size: captions kept at each step; 1 is greedy decoding.
+        alternatives: how many other tokens to report at each step of the best beam.
+
+    Raises:
+        InputError: if `beam_size` is out of range.
+    """
+    check_beam_size(config, beam_size)
+    rows, beams, end_id = len(logits), beam_size, config.end_id
+    device = logits.device
+    first_beam = torch.arange(rows, device=device)[:, None] * beams  # (B, 1)
+    logits = logits.repeat_interleave(beams, dim=0)  # (B K, V)
+    steps.select(torch.arange(rows, device=device).repeat_interleave(beams))
+    history = _History(rows * beams, alternatives, config)
+    scores = torch.full((rows, beams), -torch.inf, device=device)  # summed log probabilities
+    scores[:, 0] = 0  # the beams are still equal, so only the first may branch
+    only_first = torch.full((beams,), -torch.inf, device=device)
+    only_first[0] = 0
+    while True:
+        candidates, log_probabilities = _top(logits, max(beams, history.width))  # (B K, C) each
+        ended = history.ended.view(rows, beams, 1)
+        tokens = torch.where(ended, end_id, candidates[:, :beams].view(rows, beams, beams))
+        gains = torch.where(ended, only_first, log_probabilities[:, :beams].view(rows, beams, beams))
+        extended = scores[..., None] + gains  # (B, K, K)
+        lengths = history.lengths.view(rows, beams, 1) + (~ended).long()
+        best = (extended / lengths).flatten(1).topk(beams, dim=1).indices  # (B, K), best first
+        parents = (first_beam + best // beams).flatten()  # (B K,)
+        scores = extended.flatten(1).gather(1, best)
+        history.select(parents)
+        history.append(
+            tokens.flatten(1).gather(1, best).flatten(),
+            gains.flatten(1).gather(1, best).flatten(),
+            candidates[parents, : history.width],
+            log_probabilities[parents, : history.width],
+        )
+        if history.is_complete():
+            break
+        steps.select(parents)
+        logits = steps.step(history.tokens[-1])
+    return history.decoded(beam_size=beams)
+
+
+class _History:
+    """The tokens decoded so far for R rows, and what else was probable at each step."""
+
+    def __init__(self, rows: int, alternatives: int, config: SearchConfig) -> None:
+        self.config = config
+        self.alternatives = alternatives
+        self.width = min(alternatives + 1, config.vocabulary_size)  # the chosen token may be among them
+        self.tokens: list[Tensor] = []  # one (R,) each step, as are the log probabilities
+        self.log_probabilities: list[Tensor] = []
+        self.candidates: list[Tensor] = []  # one (R, A + 1) each step
+        self.candidate_log_probabilities: list[Tensor] = []
+        self.ended: Tensor = torch.zeros(rows, dtype=torch.bool)
+        self.lengths: Tensor = torch.zeros(rows, dtype=torch.long)
+
+    def append(self, tokens: Tensor, log_probabilities: Tensor, candidates: Tensor, others: Tensor) -> None:
+        """Add one step; rows that ended before keep their length."""
+        self.tokens.append(tokens)
+        self.log_probabilities.append(log_probabilities)
+        self.candidates.append(candidates)
+        self.candidate_log_probabilities.append(others)
+        self.ended, self.lengths = self.ended.to(tokens.device), self.lengths.to(tokens.device)
+        self.lengths = self.lengths + (~self.ended).long()
+        self.ended = self.ended | (tokens == self.config.end_id)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in this order."""
+        for steps in (self.tokens, self.log_probabilities, self.candidates, self.candidate_log_probabilities):
+            steps[:] = [step[rows] for step in steps]
+        self.ended, self.lengths = self.ended[rows], self.lengths[rows]
+
+    def is_complete(self) -> bool:
+        """Whether every row has ended or the longest caption is reached."""
+        return len(self.tokens) == self.config.max_tokens or bool(self.ended.all())
+
+    def decoded(self, beam_size: int) -> list[Decoded]:
+        """Cut each row after its end mark and group the rows by beams, best first."""
+        tokens = torch.stack(self.tokens, dim=1).tolist()  # (R, T)
+        log_probabilities = torch.stack(self.log_probabilities, dim=1).tolist()
+        candidates = torch.stack(self.candidates, dim=1).tolist()  # (R, T, A + 1)
+        probabilities = torch.stack(self.candidate_log_probabilities, dim=1).exp().tolist()
+        lengths = self.lengths.tolist()
+        beams = [
+            (row_tokens[:length], sum(row_values[:length]) / length)
+            for row_tokens, row_values, length in zip(tokens, log_probabilities, lengths, strict=True)
+        ]
+        results = []
+        for best in range(0, len(tokens), beam_size):
+            chosen = tokens[best][: lengths[best]]
+            others = [
+                [(other, p) for other, p in zip(*step, strict=True) if other != token][: self.alternatives]
+                for token, *step in zip(chosen, candidates[best], probabilities[best], strict=False)
+            ]
+            results.append(
+                Decoded(
+                    tokens=chosen,
+                    probabilities=[math.exp(value) for value in log_probabilities[best][: lengths[best]]],
+                    alternatives=others,
+                    beams=beams[best : best + beam_size],
+                )
+            )
+        return results
+
+
+def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` most probable tokens of each row and their log probabilities, best first."""
+    best, tokens = logits.topk(count, dim=-1)
+    return tokens, best - logits.logsumexp(dim=-1, keepdim=True)
