@@ -10,7 +10,7 @@ from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
 from .pages.gap import ModalityGap
-from .pages.train import Train
+from .pages.train import GO_TO_RUN, Train
 from .pages.walk_through import WalkThrough
 from .theme import build_theme, style_sheet
 
@@ -42,7 +42,8 @@ def build_app(service: SynticService) -> gr.Blocks:
     with demo.route("Train", "/train"):
         header("train")
         train = Train(service)
-        demo.load(train.restore, train.keys, train.restored, **on_load)
+        restored = demo.load(train.restore, train.keys, train.restored, **on_load)
+        restored.then(None, js=GO_TO_RUN)
     with demo.route("About", "/about"):
         header("about")
         build_about(service)

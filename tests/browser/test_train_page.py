@@ -102,6 +102,9 @@ def test_a_phone_needs_no_scrolling_to_the_side(visit, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     wide = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391)"
     assert page.evaluate(f"{wide}.filter(e => !e.closest('.katex')).map(e => e.className)") == []
+    page.evaluate("window.scrollTo(0, 0)")
+    page.reload()
+    expect(page.locator(".s-runhead .s-stats")).to_be_in_viewport()
 
 
 def test_a_stranger_sees_no_run_of_another_visitor(visit):

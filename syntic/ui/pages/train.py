@@ -28,6 +28,12 @@ _TRAINING = ("head", "train", "validate")
 _MOVING = dict.fromkeys(JobState, _TRAINING) | {JobState.DRAWING: ("head", "draw")}
 """Slots that change while a run stays in a state; what stands still is not sent again."""
 
+GO_TO_RUN = """() => {
+  const run = document.querySelector('.s-runhead .s-state');
+  if (run && window.innerWidth <= 760) document.getElementById('s-sample').scrollIntoView();
+}"""
+"""On a phone the settings come first; who comes back to a run is led past them."""
+
 Updates = dict[Any, Any]
 
 
@@ -191,6 +197,8 @@ class Train:
         query, sentence = dict(request.query_params), ""
         try:
             key, values = read_train_query(query)
+            if values.get("corpus", OWN) != OWN:
+                self.service.profile.corpus(values["corpus"])
             if key is not None:
                 self.jobs.status(key)
             elif runs := find_runs(self.service, keys):
@@ -199,7 +207,10 @@ class Train:
             sentence = f"This link cannot be restored as it is. {describe(error)}"
             key, values = None, {}
         updates: Updates = {self.panel.settings[name]: value for name, value in values.items()}
-        updates[self.panel.own] = gr.update(visible=values.get("corpus") == OWN)
+        if "corpus" in values:
+            updates[self.panel.own] = gr.update(visible=values["corpus"] == OWN)
+        if key is None and not sentence:  # a visitor may have set or started something already
+            return {self.panel.runs: run_buttons({}, None), **updates}
         return {**self._show(key, keys, sentence), **updates}
 
     # -- inside --------------------------------------------------------------------------------
