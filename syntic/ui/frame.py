@@ -70,9 +70,8 @@ def header(current: str) -> None:
     )
     gr.HTML(
         f'<header class="s-header"><a class="s-brand" href="{root}">SynTIC<small>captions learned from '
-        f'texts alone</small></a><nav class="s-nav" aria-label="Pages">{links}<button class="s-theme" '
-        'type="button" aria-label="Switch between light and dark" title="Light or dark">◐</button></nav>'
-        "</header>"
+        f'texts alone</small></a><nav class="s-nav" aria-label="Pages">{links}</nav><button class="s-theme" '
+        'type="button" aria-label="Switch between light and dark" title="Light or dark">◐</button></header>'
     )
 
 
