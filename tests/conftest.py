@@ -159,24 +159,14 @@ def _save_features(profile: Profile) -> None:
 
 
 def _save_decoders(profile: Profile) -> None:
-    from syntic.method import VARIANTS, CaptionModel, DecoderConfig, save_checkpoint
+    from syntic.method import VARIANTS, CaptionModel, save_checkpoint
     from syntic.method.components import Components
+    from syntic.training.loop import decoder_config
 
     encoder = Components(profile, torch.device("cpu")).encoder
-    tokenizer, sizes = encoder.tokenizer, profile.decoder
-    config = DecoderConfig(
-        feature_width=encoder.width,
-        vocabulary_size=tokenizer.vocabulary_size,
-        start_id=tokenizer.start_id,
-        end_id=tokenizer.end_id,
-        pad_id=tokenizer.pad_id,
-        width=sizes.width,
-        layers=sizes.layers,
-        heads=sizes.heads,
-        max_tokens=sizes.max_tokens,
-    )
+    config = decoder_config(profile, encoder.tokenizer, encoder.width)
     for variant in VARIANTS:
         torch.manual_seed(0)
-        model = CaptionModel(variant, config, sizes.tag_heads)
+        model = CaptionModel(variant, config, profile.decoder.tag_heads)
         path = profile.corpora["everyday"].decoders / variant.name
         save_checkpoint(path, model, {"profile": profile.name, "corpus": "everyday", "seed": 0})

@@ -39,10 +39,10 @@ from torch.nn import functional as F
 from ..method import CaptionDecoder, DecoderConfig
 from ..method.captioner import caption_loss, caption_mask
 from ..method.decoder import INITIAL_STD
-from .concepts import ConceptFinder, concept_labels
-from .learning import Learner, LearnerTools, ModelSizes, PictureRecipe, PrefixedModel, TokenRows
-from .real import PictureFeatures, UnpairedPictures
+from .learning import LearnerTools, ModelSizes, PictureRecipe
+from .real import UnpairedPictures
 from .sampling import draw_captions, drawn_mask, log_probabilities, with_start
+from .shared_space import SharedSpaceModel, UnpairedLearner
 
 NAME = "feng"
 CONCEPT_REWARD = 10.0
@@ -53,7 +53,7 @@ WRITER_SHARE = 0.2
 PSEUDO_SHARE = 0.3
 
 
-class LatentModel(PrefixedModel):
+class LatentModel(SharedSpaceModel):
     """The generator: a picture's latent, from which the decoder speaks.
 
     Args:
@@ -61,18 +61,7 @@ class LatentModel(PrefixedModel):
     """
 
     def __init__(self, sizes: ModelSizes) -> None:
-        super().__init__(sizes)
-        width = sizes.decoder.width
-        self.image_map = nn.Linear(sizes.decoder.feature_width, width)
-        self.decoder = CaptionDecoder(replace(sizes.decoder, feature_width=width, prefix_length=1))
-
-    def latent(self, pictures: PictureFeatures) -> Tensor:
-        """Return (B, W), unit norm."""
-        return F.normalize(self.image_map(pictures.features), dim=1)
-
-    def prefix(self, pictures: PictureFeatures) -> Tensor:
-        """Return (B, 1, W)."""
-        return self.latent(pictures)[:, None]
+        super().__init__(sizes, nn.Linear(sizes.decoder.feature_width, sizes.decoder.width))
 
 
 class Discriminator(nn.Module):
@@ -120,7 +109,7 @@ class ConceptWriter(nn.Module):
         return draw_captions(self.decoder.config, *self.decoder.begin(concepts[:, None]), temperature=None)
 
 
-class FengLearner(Learner):
+class FengLearner(UnpairedLearner):
     """The three stages.
 
     Args:
@@ -129,22 +118,10 @@ class FengLearner(Learner):
         tools: see there.
     """
 
-    model: LatentModel
-
     def __init__(self, model: LatentModel, unpaired: UnpairedPictures, tools: LearnerTools) -> None:
-        super().__init__()
-        config = model.sizes.decoder
-        self.model = model
-        self.config = config
-        self.texts = TokenRows(unpaired.texts.captions, config, tools)
-        self.rows = len(self.texts)
-        self.pictures = unpaired.pictures.to(tools.device)
-        self.finder = ConceptFinder(concept_labels(unpaired.concepts), tools.tokenizer)
-        self.text_concepts = self.finder.of_captions(self.texts.tokens).to(tools.device)
-        self.picture_concepts = self.finder.of_pictures(unpaired.concepts).to(tools.device)
-        self.total_steps = tools.total_steps
-        self.writer = ConceptWriter(len(self.finder.labels), config)
-        self.discriminator = Discriminator(config)
+        super().__init__(model, unpaired, tools)
+        self.writer = ConceptWriter(len(self.finder.labels), self.config)
+        self.discriminator = Discriminator(self.config)
 
     def loss(self, rows: Tensor, step: int) -> Tensor:
         """Return the loss of the stage that a step belongs to."""
@@ -165,7 +142,7 @@ class FengLearner(Learner):
         pictures = self.pictures.rows(drawn)
         loss = caption_loss(self.model(pictures, tokens[:, :-1]), tokens, self.config)
         judged, latents = self._judge(rows, words)
-        return loss + judged + self._distance(self.model.latent(pictures).detach(), latents).mean()
+        return loss + judged + self._distance(self.model.embed(pictures).detach(), latents).mean()
 
     def _adversarial_loss(self, rows: Tensor, drawn: Tensor) -> Tensor:
         """Let the generator follow its rewards, and the discriminator learn from what it said."""
@@ -173,7 +150,7 @@ class FengLearner(Learner):
         pictures, concepts = self.pictures.rows(drawn), self.picture_concepts[drawn]
         words = draw_captions(self.config, *self.model.begin(pictures))
         usual = draw_captions(self.config, *self.model.begin(pictures), temperature=None)
-        latent = self.model.latent(pictures).detach()
+        latent = self.model.embed(pictures).detach()
         judged, latents = self._judge(rows, words)
         with torch.no_grad():
             advantage = self.rewards(words, concepts, latent) - self.rewards(usual, concepts, latent)

@@ -27,18 +27,16 @@ Deviations:
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from ..method import CaptionDecoder, DecoderConfig
+from ..method import DecoderConfig
 from ..method.captioner import caption_loss, caption_mask
-from .concepts import ConceptFinder, concept_labels
-from .learning import Learner, LearnerTools, ModelSizes, PictureRecipe, PrefixedModel, TokenRows
-from .real import PictureFeatures, UnpairedPictures
+from .learning import LearnerTools, ModelSizes, PictureRecipe
+from .real import UnpairedPictures
+from .shared_space import SharedSpaceModel, UnpairedLearner
 
 NAME = "laina"
 LANGUAGE_SHARE = 0.5
@@ -49,7 +47,7 @@ SOFTMIN_SCALE = 10.0
 ADVERSARIAL_WEIGHT = 0.1
 
 
-class EmbeddingModel(PrefixedModel):
+class EmbeddingModel(SharedSpaceModel):
     """Pictures into the space of sentences, and out of it as captions.
 
     Args:
@@ -57,20 +55,8 @@ class EmbeddingModel(PrefixedModel):
     """
 
     def __init__(self, sizes: ModelSizes) -> None:
-        super().__init__(sizes)
-        width = sizes.decoder.width
-        self.image_map = nn.Sequential(
-            nn.Linear(sizes.decoder.feature_width, width), nn.ReLU(), nn.Linear(width, width)
-        )
-        self.decoder = CaptionDecoder(replace(sizes.decoder, feature_width=width, prefix_length=1))
-
-    def embed(self, pictures: PictureFeatures) -> Tensor:
-        """Return psi (B, W), unit norm."""
-        return F.normalize(self.image_map(pictures.features), dim=1)
-
-    def prefix(self, pictures: PictureFeatures) -> Tensor:
-        """Return (B, 1, W)."""
-        return self.embed(pictures)[:, None]
+        inputs, width = sizes.decoder.feature_width, sizes.decoder.width
+        super().__init__(sizes, nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width)))
 
 
 class SentenceEncoder(nn.Module):
@@ -94,7 +80,7 @@ class SentenceEncoder(nn.Module):
         return F.normalize(whole, dim=1)
 
 
-class LainaLearner(Learner):
+class LainaLearner(UnpairedLearner):
     """The two stages.
 
     Args:
@@ -103,25 +89,14 @@ class LainaLearner(Learner):
         tools: see there.
     """
 
-    model: EmbeddingModel
-
     def __init__(self, model: EmbeddingModel, unpaired: UnpairedPictures, tools: LearnerTools) -> None:
-        super().__init__()
-        config = model.sizes.decoder
-        self.model = model
-        self.config = config
-        self.texts = TokenRows(unpaired.texts.captions, config, tools)
-        self.rows = len(self.texts)
-        self.pictures = unpaired.pictures.to(tools.device)
-        finder = ConceptFinder(concept_labels(unpaired.concepts), tools.tokenizer)
-        self.text_concepts = finder.of_captions(self.texts.tokens).to(tools.device)  # (N, K)
-        self.picture_concepts = finder.of_pictures(unpaired.concepts).to(tools.device)  # (P, K)
-        self.total_steps = tools.total_steps
-        self.sentences = SentenceEncoder(config)
+        super().__init__(model, unpaired, tools)
+        width = self.config.width
+        self.sentences = SentenceEncoder(self.config)
         self.discriminator = nn.Sequential(
-            nn.Linear(config.width + len(finder.labels), config.width),
+            nn.Linear(width + len(self.finder.labels), width),
             nn.LeakyReLU(0.2),
-            nn.Linear(config.width, 1),
+            nn.Linear(width, 1),
         )
 
     def loss(self, rows: Tensor, step: int) -> Tensor:

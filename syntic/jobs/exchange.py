@@ -102,6 +102,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                         found[suffix] = file.read(MAX_BYTES + 1)  # its stated size may be a lie
                     if len(found[suffix]) > MAX_BYTES:
                         raise CheckpointError(f"{path.name!r} unpacks to too much; that is no decoder.")
+    # zipfile raises NotImplementedError for a compression it lacks, RuntimeError for an encrypted entry.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         raise CheckpointError(f"{path.name!r} is a damaged zip file; download it again.") from error
     return found
