@@ -91,11 +91,11 @@ def _check_model(what: str, name: str, part: str, needed: bool) -> Check:
 
 
 def _check_data(profile: Profile) -> list[Check]:
-    from ..data import FeatureStore, TestSet, read_captions
+    from ..data import FeatureStore, TestSet, read_corpus
 
     checks = []
     for name, corpus in profile.corpora.items():
-        checks.append(_try(f"corpus {name}", lambda c=corpus: f"{len(read_captions(c.captions)):,} captions"))
+        checks.append(_try(f"corpus {name}", lambda c=corpus: f"{len(read_corpus(c)):,} captions"))
         checks.append(
             _try(
                 f"features of {name}",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from ..profiles import Profile
 from .options import add_profile, describe, duration, note, open_profile
 
 
@@ -20,7 +21,10 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "python -m syntic synthesize my-captions.txt runs/my-features --limit 500",
     )
     parser.add_argument(
-        "corpus", metavar="CORPUS", help="a corpus of the profile, or a text file, one caption per line"
+        "corpus",
+        metavar="CORPUS",
+        help="a corpus of the profile; or a text file, one caption per line, a JSON, CSV or Parquet file, "
+        "or a folder that Hugging Face's libraries saved",
     )
     parser.add_argument(
         "out",
@@ -32,6 +36,13 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--engine", choices=("local",), default="local", help="what runs the work (default local)"
     )
+    parser.add_argument(
+        "--column", metavar="NAME", help="where a table's captions are (default: caption, text ...)"
+    )
+    parser.add_argument(
+        "--split", default="train", metavar="NAME", help="of a file that holds several (default train)"
+    )
+    parser.add_argument("--max-words", type=int, metavar="N", help="leave out captions of more words")
     parser.add_argument("--limit", type=int, metavar="N", help="take only the first N captions")
     parser.add_argument(
         "--part",
@@ -56,7 +67,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Make the missing shards of the store."""
-    from ..data import SynthesisSettings, make_header, read_captions, synthesize
+    from ..data import SynthesisSettings, make_header, synthesize
     from ..method.components import Components
 
     profile = open_profile(args)
@@ -67,21 +78,9 @@ def run(args: argparse.Namespace) -> int:
         part=args.part,
         keep_images=args.keep_images,
     )
-    if args.corpus in profile.corpora:
-        corpus = profile.corpus(args.corpus)
-        source, out = corpus.captions, args.out or corpus.features
-    else:
-        source, out = Path(args.corpus), args.out
-        if not source.exists():
-            known = ", ".join(profile.corpora) or "none"
-            raise InputError(
-                f"There is no corpus or file {args.corpus!r}; profile {profile.name!r} has: {known}."
-            )
-    if out is None:
-        raise InputError("Say where the features go: python -m syntic synthesize CORPUS OUT.")
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit must be at least 1 but is {args.limit}.")
-    captions = read_captions(source, limit=args.limit)
+    captions, out = _read(args, profile)
     components = Components.load(profile)
     started = last = time.monotonic()
     done = 0
@@ -105,6 +104,26 @@ def run(args: argparse.Namespace) -> int:
         f"{out}: finished in {duration(time.monotonic() - started)}" if done else f"{out}: nothing left to do"
     )
     return 0
+
+
+def _read(args: argparse.Namespace, profile: Profile) -> tuple[list[str], Path]:
+    """Return the captions and the folder for their features."""
+    from ..data import read_captions, read_corpus
+
+    if args.corpus in profile.corpora:
+        corpus = profile.corpus(args.corpus)
+        return read_corpus(corpus, args.limit), args.out or corpus.features
+    if not Path(args.corpus).exists():
+        known = ", ".join(profile.corpora) or "none"
+        raise InputError(
+            f"There is no corpus or file {args.corpus!r}; profile {profile.name!r} has: {known}."
+        )
+    if args.out is None:
+        raise InputError("Say where the features go: python -m syntic synthesize CORPUS OUT.")
+    captions = read_captions(
+        args.corpus, args.limit, column=args.column, split=args.split, max_words=args.max_words
+    )
+    return captions, args.out
 
 
 def _parse_part(text: str) -> tuple[int, int]:

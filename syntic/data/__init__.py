@@ -1,6 +1,6 @@
 """Corpora, test sets and the feature store."""
 
-from .captions import read_captions
+from .captions import read_captions, read_corpus
 from .coco import TestSet
 from .features import FeatureStore, FeatureWriter, StoreHeader
 from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize
@@ -16,6 +16,7 @@ __all__ = [
     "TestSet",
     "make_header",
     "read_captions",
+    "read_corpus",
     "synthesize",
     "unique_tags",
 ]

@@ -74,11 +74,14 @@ class CorpusSettings:
     """One text corpus.
 
     Attributes:
-        captions: text file, one caption per line.
+        captions: file or folder in any format of `syntic.data.captions`; plain text has one per line.
         features: folder of the feature store that `synthesize` wrote for it.
         decoders: folder of the trained decoders, one per variant.
         temperature: of Eq. 3 with this corpus as support set.
         map: the precomputed UMAP of its features, or None.
+        column: where the captions are, in formats with columns; None looks for the usual names.
+        split: what to read of a file that holds several splits.
+        max_words: captions of more words are left out; None keeps all.
     """
 
     captions: Path
@@ -86,6 +89,24 @@ class CorpusSettings:
     decoders: Path
     temperature: float = 0.01
     map: Path | None = None
+    column: str | None = None
+    split: str = "train"
+    max_words: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KarpathySplit:
+    """Pictures to measure on: one split of a file in Karpathy's format.
+
+    Attributes:
+        captions: `dataset_coco.json` or the like.
+        images: folder of its pictures.
+        split: "test" or "val".
+    """
+
+    captions: Path
+    images: Path
+    split: str = "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +114,8 @@ class Profile:
     """Everything that `SynTIC.from_profile` loads.
 
     Attributes:
-        test_sets: name -> folder with `annotations.json` in COCO's format and the pictures.
+        test_sets: name -> folder with `annotations.json` in COCO's format and the pictures, or a
+            table with the keys of KarpathySplit.
         example_texts: sentences offered on the first page.
         example_images: folder of pictures offered on the first page, or None.
     """
@@ -105,7 +127,7 @@ class Profile:
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     corpora: dict[str, CorpusSettings] = field(default_factory=dict)
-    test_sets: dict[str, Path] = field(default_factory=dict)
+    test_sets: dict[str, Path | KarpathySplit] = field(default_factory=dict)
     example_texts: tuple[str, ...] = ()
     example_images: Path | None = None
 
@@ -151,7 +173,7 @@ _SECTIONS: dict[str, type] = {
     "decoder": DecoderSettings,
     "refinement": RefinementSettings,
 }
-_PATHS = {"captions", "features", "decoders", "map", "example_images"}
+_PATHS = {"captions", "features", "decoders", "map", "example_images", "images"}
 
 
 def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
@@ -169,7 +191,12 @@ def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
         elif key == "corpora":
             value = {n: _build(CorpusSettings, v, base, f"{where} [corpora.{n}]") for n, v in value.items()}
         elif key == "test_sets":
-            value = {n: base / v for n, v in value.items()}
+            value = {
+                n: _build(KarpathySplit, v, base, f"{where} [test_sets.{n}]")
+                if isinstance(v, dict)
+                else base / v
+                for n, v in value.items()
+            }
         elif key in _PATHS:
             value = base / value
         elif key == "example_texts":
