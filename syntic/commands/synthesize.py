@@ -52,7 +52,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         help="do the K-th of N parts, to share the work",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=16, metavar="N", help="captions at a time (default 16)"
+        "--batch-size", type=int, metavar="N", help="captions at a time (default: the profile's)"
     )
     parser.add_argument(
         "--shard-size", type=int, default=250, metavar="N", help="captions per file (default 250)"
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     profile = open_profile(args)
     settings = SynthesisSettings(
         seed=args.seed,
-        batch_size=args.batch_size,
+        batch_size=profile.generator.batch_size if args.batch_size is None else args.batch_size,
         shard_size=args.shard_size,
         part=args.part,
         keep_images=args.keep_images,

@@ -32,15 +32,16 @@ HEADER_FILE = "store.json"
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".json"}
 
 
-def fingerprint_model(name: str) -> str:
+def fingerprint_model(name: str, revision: str | None = None) -> str:
     """Name a model by what it is: a hash of its weights and configuration files, or its hub name.
 
     Args:
         name: a folder, `local-dir:` and a folder, or a hub name, as in a profile.
+        revision: on the hub, where the profile names one.
     """
     folder = Path(name.removeprefix("local-dir:"))
     if not folder.is_dir():
-        return name
+        return name if revision is None else f"{name}@{revision}"
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in WEIGHT_SUFFIXES):
         digest.update(path.relative_to(folder).as_posix().encode())

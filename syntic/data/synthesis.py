@@ -113,9 +113,9 @@ def make_header(
     return StoreHeader(
         profile=profile.name,
         models={
-            "generator": fingerprint_model(generator.model),
-            "encoder": fingerprint_model(profile.encoder.model),
-            "detector": fingerprint_model(profile.detector.model),
+            "generator": fingerprint_model(generator.model, generator.revision),
+            "encoder": fingerprint_model(profile.encoder.model, profile.encoder.revision),
+            "detector": fingerprint_model(profile.detector.model, profile.detector.revision),
         },
         settings={
             "seed": settings.seed,
@@ -126,6 +126,9 @@ def make_header(
             "width_px": generator.width_px,
             "enlargement": generator.enlargement,
             "detector_threshold": profile.detector.threshold,
+            # Named only where it is chosen, so that stores made before there was a choice are still known.
+            **({} if generator.precision == "auto" else {"precision": generator.precision}),
+            **({} if generator.variant is None else {"variant": generator.variant}),
         },
         captions=len(captions),
         captions_hash=hash_captions(captions),

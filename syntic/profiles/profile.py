@@ -15,6 +15,8 @@ from ..errors import InputError
 
 PROFILES = Path(__file__).parent
 REPOSITORY = PROFILES.parent.parent
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+OFFLOADS = ("none", "model", "sequential")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,15 @@ class GeneratorSettings:
     """The text-to-image model: a path or hub name for `DiffusionPipeline.from_pretrained`.
 
     Its pictures of `height_px` x `width_px` are resized to `enlargement` times as many pixels a side.
+
+    Attributes:
+        revision: branch, tag or commit on the hub; None takes the newest.
+        variant: of the weight files, "fp16" for example, where a model offers several.
+        batch_size: pictures at a time when a corpus is synthesized.
+        precision: "float32", "float16", "bfloat16", or "auto": float16 on CUDA, else float32.
+        attention_slicing: compute attention and the autoencoder in slices; slower, less memory.
+        offload: "none"; "model" keeps only the part at work on the GPU; "sequential" only its layer,
+            which is slow. Neither has a meaning on a CPU.
     """
 
     model: str
@@ -30,22 +41,52 @@ class GeneratorSettings:
     height_px: int = 512
     width_px: int = 512
     enlargement: int = 1
+    revision: str | None = None
+    variant: str | None = None
+    batch_size: int = 16
+    precision: str = "auto"
+    attention_slicing: bool = False
+    offload: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what no generator can do."""
+        for name, allowed in (("precision", PRECISIONS), ("offload", OFFLOADS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"[generator] `{name}` must be one of {', '.join(allowed)}, not {getattr(self, name)!r}."
+                )
+        for name in ("steps", "batch_size", "height_px", "width_px", "enlargement"):
+            if getattr(self, name) < 1:
+                raise InputError(f"[generator] `{name}` must be at least 1 but is {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
-    """CLIP: names for `open_clip.create_model_and_transforms`; a folder as `local-dir:PATH`."""
+    """CLIP: names for `open_clip.create_model_and_transforms`.
+
+    Attributes:
+        model: a name that open_clip knows, `hf-hub:NAME`, or a folder as `local-dir:PATH`.
+        pretrained: the weights of a name that open_clip knows.
+        revision: branch, tag or commit on the hub, for weights from there; None takes the newest.
+    """
 
     model: str
     pretrained: str | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSettings:
-    """The detector: a path or hub name for `AutoModelForObjectDetection.from_pretrained`."""
+    """The detector: a path or hub name for `AutoModelForObjectDetection.from_pretrained`.
+
+    Attributes:
+        threshold: lowest score that counts.
+        revision: branch, tag or commit on the hub; None takes the newest.
+    """
 
     model: str
     threshold: float = 0.9
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

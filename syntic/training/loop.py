@@ -322,7 +322,10 @@ def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
             "synthesize them again."
         )
-    made_with, here = store.header.models.get("encoder"), fingerprint_model(profile.encoder.model)
+    made_with, here = (
+        store.header.models.get("encoder"),
+        fingerprint_model(profile.encoder.model, profile.encoder.revision),
+    )
     if made_with != here:
         raise DataError(
             f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "
