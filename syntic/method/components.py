@@ -20,6 +20,7 @@ from ..profiles import Profile
 from ..runtime import pick_device
 from .captioner import CaptionModel
 from .checkpoint import load_checkpoint
+from .neighbours import make_support_set
 from .projection import SupportSet
 from .variant import Variant
 
@@ -70,7 +71,8 @@ class Components:
 
         def load() -> SupportSet:
             store = self.feature_store(corpus)
-            return SupportSet(torch.from_numpy(store.text_features).to(self.device), store.captions)
+            features = torch.from_numpy(store.text_features).to(self.device)
+            return make_support_set(features, store.captions, self.profile.projection)
 
         return self._once(("support", corpus), load)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,21 +28,32 @@ QUERY_BLOCK = 256
 CHUNK_VALUES = 2**20  # 4 MiB of float32: small enough to be still in cache when it is read again
 
 
+class TextIndex(Protocol):
+    """What finds the texts nearest to a picture; `syntic.method.neighbours.NeighbourIndex` is one."""
+
+    def search(self, queries: Tensor) -> Tensor:
+        """Return (B, K) positions of texts for (B, D) queries; -1 where fewer were found."""
+
+
 class SupportSet:
     """The text features that images are projected onto.
 
     Args:
         features: (M, D) text features; brought to unit norm where they are not.
         captions: the M captions they belong to.
+        index: finds the nearest texts, and Eq. 3 then weighs those alone; None weighs all.
 
     Raises:
         ShapeError: if the two differ in number.
         InputError: if a feature is not finite.
     """
 
-    def __init__(self, features: Tensor | np.ndarray, captions: Sequence[str]) -> None:
+    def __init__(
+        self, features: Tensor | np.ndarray, captions: Sequence[str], index: TextIndex | None = None
+    ) -> None:
         self.features = unit_norm(features, "support features")
         self.captions = captions
+        self.index = index
         if len(self.features) != len(captions):
             raise ShapeError(f"There are {len(self.features)} support features but {len(captions)} captions.")
 
@@ -50,7 +62,9 @@ class SupportSet:
 
     def to(self, device: torch.device) -> SupportSet:
         """Return the same support set with its features on `device`."""
-        return self if self.features.device == device else SupportSet(self.features.to(device), self.captions)
+        if self.features.device == device:
+            return self
+        return SupportSet(self.features.to(device), self.captions, self.index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +126,19 @@ def project_onto_support(
         raise InputError(f"`top_k` must be at least 1 but is {top_k}.")
     if own_indices is not None:
         own_indices = _checked_own_indices(own_indices, len(queries), support)
-    blocks = [
-        _project_block(
-            queries[start : start + QUERY_BLOCK],
-            support.features,
-            temperature,
-            min(top_k, len(support) - (own_indices is not None)),
-            None if own_indices is None else own_indices[start : start + QUERY_BLOCK],
-        )
-        for start in range(0, len(queries), QUERY_BLOCK)
-    ]
+    if support.index is not None:
+        blocks = _project_onto_nearest(queries, support, support.index, temperature, top_k, own_indices)
+    else:
+        blocks = [
+            _project_block(
+                queries[start : start + QUERY_BLOCK],
+                support.features,
+                temperature,
+                min(top_k, len(support) - (own_indices is not None)),
+                None if own_indices is None else own_indices[start : start + QUERY_BLOCK],
+            )
+            for start in range(0, len(queries), QUERY_BLOCK)
+        ]
     features, indices, weights, similarities, entropy = map(torch.cat, zip(*blocks, strict=True))
     return Projection(
         features=features,
@@ -130,6 +147,31 @@ def project_onto_support(
         top_similarities=similarities,
         entropy=entropy,
     )
+
+
+def _project_onto_nearest(
+    queries: Tensor,
+    support: SupportSet,
+    index: TextIndex,
+    temperature: float,
+    top_k: int,
+    own: Tensor | None,
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Eq. 3 row by row, each over the texts that the index finds for it; positions are the support set's."""
+    found = [row[row >= 0].to(queries.device) for row in index.search(queries)]  # B of (K,)
+    top_k = min(top_k, min(map(len, found)) - (own is not None))
+    blocks = []
+    for number, rows in enumerate(found):
+        column = None
+        if own is not None:
+            here = (rows == own[number]).nonzero().flatten()
+            column = here if len(here) else rows.new_tensor([-1])
+        features, places, *rest = _project_block(
+            queries[number : number + 1], support.features[rows], temperature, top_k, column
+        )
+        weights, similarities, entropy = rest
+        blocks.append((features, rows[places], weights, similarities, entropy))
+    return blocks
 
 
 def _project_block(

@@ -17,6 +17,7 @@ PROFILES = Path(__file__).parent
 REPOSITORY = PROFILES.parent.parent
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
+ENGINES = ("auto", "exact", "faiss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,33 @@ class RefinementSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProjectionSettings:
+    """How Eq. 3 goes through the support set.
+
+    Attributes:
+        engine: "exact" weighs every text; "faiss" only the nearest, which an index finds; "auto" is exact
+            up to `exact_limit` texts.
+        exact_limit: texts up to which "auto" is exact. The exact sum reads all features once for 256
+            pictures; an index takes time and memory to build.
+        neighbours: texts that take part with "faiss".
+        probes: lists of the index that are searched; more find more.
+    """
+
+    engine: str = "auto"
+    exact_limit: int = 2_000_000
+    neighbours: int = 1024
+    probes: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be searched."""
+        if self.engine not in ENGINES:
+            raise InputError(f"[projection] `engine` must be {', '.join(ENGINES)}, not {self.engine!r}.")
+        for name in ("exact_limit", "neighbours", "probes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"[projection] `{name}` must be at least 1 but is {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorpusSettings:
     """One text corpus.
 
@@ -167,6 +195,7 @@ class Profile:
     detector: DetectorSettings
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
+    projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     corpora: dict[str, CorpusSettings] = field(default_factory=dict)
     test_sets: dict[str, Path | KarpathySplit] = field(default_factory=dict)
     example_texts: tuple[str, ...] = ()
@@ -213,6 +242,7 @@ _SECTIONS: dict[str, type] = {
     "detector": DetectorSettings,
     "decoder": DecoderSettings,
     "refinement": RefinementSettings,
+    "projection": ProjectionSettings,
 }
 _PATHS = {"captions", "features", "decoders", "map", "example_images", "images"}
 

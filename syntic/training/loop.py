@@ -22,7 +22,8 @@ from ..baselines import TextOnly
 from ..data.features import FeatureStore, fingerprint_model
 from ..errors import Cancelled, DataError
 from ..evaluation.metrics import tokenizer_name
-from ..method import CaptionModel, DecoderConfig, SupportSet, Variant, save_checkpoint
+from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint
+from ..method.neighbours import make_support_set
 from ..profiles import Profile
 from .events import (
     Preparing,
@@ -129,7 +130,8 @@ class _Run:
         self.device = device
         self.state_path = state_path
         self._epoch_order: tuple[int, torch.Tensor] | None = None
-        self.support = SupportSet(torch.from_numpy(store.text_features).to(device), store.captions)
+        texts = torch.from_numpy(store.text_features).to(device)
+        self.support = make_support_set(texts, store.captions, profile.projection)
         tokenizer, sizes = text_model.tokenizer, profile.decoder
         config = DecoderConfig(
             feature_width=text_model.width,
@@ -250,6 +252,7 @@ def _prepare(
         refinement=refinement_of(settings, profile),
         temperature=temperature_of(settings, profile),
         max_tokens=profile.decoder.max_tokens,
+        projection=profile.projection,
         max_tags=settings.max_tags,
         mask_own_caption=settings.mask_own_caption,
         seed=settings.seed,
