@@ -46,7 +46,7 @@ def slow_projection(images, texts, temperature, own=None):
 @pytest.mark.parametrize("temperature", [1e-4, 0.005, 0.01, 1 / 80, 0.5, 100.0])
 @pytest.mark.parametrize("chunk_values", [24, 24 * 7, 2**20])
 def test_it_equals_the_plain_softmax_in_chunks_of_any_size(monkeypatch, temperature, chunk_values):
-    monkeypatch.setattr(projection_module, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(projection_module, "TEXT_VALUES", chunk_values)
     monkeypatch.setattr(projection_module, "QUERY_BLOCK", 3)
     images, texts = unit(5, seed=1), unit(50, seed=2)
     features, weights, entropy = slow_projection(images, texts, temperature)
@@ -90,7 +90,7 @@ def test_the_order_of_the_support_changes_nothing():
 
 @pytest.mark.parametrize("chunk_values", [24, 2**20])
 def test_the_own_caption_gets_no_weight(monkeypatch, chunk_values):
-    monkeypatch.setattr(projection_module, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(projection_module, "TEXT_VALUES", chunk_values)
     texts = unit(20, seed=2)
     images = F.normalize(texts + 0.1 * unit(20, seed=3), dim=1)
     own = torch.arange(20)
