@@ -3,7 +3,7 @@
 from .captions import read_captions, read_corpus
 from .coco import TestSet
 from .features import FeatureStore, FeatureWriter, StoreHeader
-from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize
+from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize, synthesize_with
 from .tags import TagTable, unique_tags
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "read_captions",
     "read_corpus",
     "synthesize",
+    "synthesize_with",
     "unique_tags",
 ]

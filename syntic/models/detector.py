@@ -50,9 +50,9 @@ class Detector:
             processor = AutoImageProcessor.from_pretrained(
                 settings.model, revision=revision, trust_remote_code=False
             )
+            return cls(model, processor, settings.threshold, device)
         except LOADING_ERRORS as error:
             raise explain(error, "The detector", settings.model, settings.revision) from error
-        return cls(model, processor, settings.threshold, device)
 
     @property
     def labels(self) -> list[str]:

@@ -15,14 +15,8 @@ from huggingface_hub import errors as hub
 from ..errors import CheckpointError, ResourceError, SynticError
 
 LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    MemoryError,
+    *(OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, MemoryError),
+    *(httpx.HTTPError, hub.EntryNotFoundError, hub.CachedRepoTreeNotFoundError),
 )
 """What the libraries raise for a model that is missing, damaged or too large."""
 

@@ -145,6 +145,14 @@ def test_doctor_asks_the_hub_and_loads_nothing(online, tiny_profile, monkeypatch
     assert "set HF_HOME to a larger disk" in state(model="open/detector").detail
 
 
+def test_doctor_says_where_nobody_answers(online, tiny_profile, monkeypatch):
+    monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")  # a port that nobody listens on
+    profile = dataclasses.replace(tiny_profile, detector=DetectorSettings(model="open/detector"))
+    state = availability.find_models(profile)[2]
+    assert not state.found
+    assert "the hub cannot be reached; check the network" in state.detail
+
+
 def test_without_a_network_the_advice_is_to_copy_the_model():
     for load, settings in (
         (Detector, DetectorSettings(model="someone/detector")),
