@@ -1,14 +1,14 @@
 """Why a frozen model could not be loaded, in words: the hub, the network, the rights, the memory.
 
 The three libraries wrap what went wrong in their own exceptions. The cause stays in the chain, and is
-one of huggingface_hub's, httpx's or torch's, whichever library asked.
+one of huggingface_hub's, httpx2's (its HTTP client) or torch's, whichever library asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import torch
 from huggingface_hub import errors as hub
 
@@ -16,7 +16,7 @@ from ..errors import CheckpointError, ResourceError, SynticError
 
 LOADING_ERRORS = (
     *(OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError, MemoryError),
-    *(httpx.HTTPError, hub.EntryNotFoundError, hub.CachedRepoTreeNotFoundError),
+    *(httpx2.HTTPError, hub.EntryNotFoundError, hub.CachedRepoTreeNotFoundError),
 )
 """What the libraries raise for a model that is missing, damaged or too large."""
 
@@ -24,7 +24,7 @@ _UNREACHABLE = (
     hub.OfflineModeIsEnabled,
     hub.LocalEntryNotFoundError,
     hub.CachedRepoTreeNotFoundError,
-    httpx.TransportError,
+    httpx2.TransportError,
 )
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
