@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from syntic.data import TestSet, read_captions, read_corpus
+from syntic.data import TestSet, TrainingPictures, read_captions, read_corpus
 from syntic.errors import DataError, InputError
 from syntic.profiles import KarpathySplit, load_profile
 
@@ -112,6 +112,15 @@ class TestKarpathy:
             DataError, match=r"entry 4 .*'val2014/COCO_val2014_4.jpg'.*1 of 1 pictures of 'val'"
         ):
             TestSet.open(KarpathySplit(captions=path, images=tmp_path / "images", split="val"))
+
+    def test_systems_that_may_see_pictures_learn_from_train_and_restval(self, tmp_path):
+        path = write_karpathy(tmp_path)
+        for name in ("train2014/COCO_train2014_1.jpg", "val2014/COCO_val2014_3.jpg"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            Image.new("RGB", (32, 24)).save(tmp_path / name)
+        pictures = TrainingPictures.open(KarpathySplit(captions=path, images=tmp_path, split="train"))
+        assert [image.name for image in pictures.images] == ["COCO_train2014_1.jpg", "COCO_val2014_3.jpg"]
+        assert pictures.captions == [["A dog runs.", "One dog."], ["A cat sits."]]
 
     def test_flickr30k_names_no_folder(self, tmp_path):
         images = [karpathy_image("train", "1.jpg", "Two men."), karpathy_image("test", "2.jpg", "A bus.")]
