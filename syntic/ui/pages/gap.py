@@ -170,7 +170,7 @@ class ModalityGap:
     def restore(self, request: gr.Request) -> Updates:
         """Put what the link names, or a first view, on the page."""
         try:
-            standard = self._standard()
+            standard = self.gap.standard_view()
         except SynticError as error:
             return {self.views.measures: empty(describe(error))}
         view, marks = standard, Marks()
@@ -384,12 +384,6 @@ class ModalityGap:
         )
         return view, seen
 
-    def _standard(self) -> GapView:
-        corpus = self.gap.corpora[0]
-        real = self.gap.sample(corpus).real
-        value = self._standard_value(corpus, Control.TEMPERATURE)
-        return GapView(corpus=corpus, pictures=real.test_set if real else None, value=value)
-
     def _standard_value(self, corpus: str, control: Control) -> float:
         return self.gap.range(corpus, control).standard
 
@@ -508,7 +502,7 @@ class ModalityGap:
         return neighbours(kind, item, sample.caption(item), found, len(sample))
 
     def _link(self, view: GapView, marks: Marks) -> str:
-        return write_gap_query(view, marks, self._standard())
+        return write_gap_query(view, marks, self.gap.standard_view())
 
 
 def _point(event: gr.EventData) -> tuple[Kind, int]:
