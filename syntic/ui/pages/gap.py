@@ -17,6 +17,7 @@ from ...evaluation.controls import Control, name_value
 from ...evaluation.map import Kind
 from ...gap_service import GapView, Layout
 from ...service import SynticService
+from ..components.contact_sheets import sheet_uris
 from ..components.gap_figures import heatmap_figure, panels_figure, shift_figure
 from ..components.gap_lists import LISTED, gallery, measures_table, neighbours, sample_captions
 from ..components.stage_card import empty
@@ -187,15 +188,9 @@ class ModalityGap:
     def load_pictures(self, corpus: str, pictures: str | None) -> dict[str, str]:
         """Send the small pictures, once the page is there."""
         try:
-            if not self.gap.is_encoded(corpus, pictures):
-                pictures = None
-            sheets = self.gap.pictures(GapView(corpus=corpus, pictures=pictures))
+            return sheet_uris(self.gap, GapView(corpus=corpus, pictures=pictures))
         except SynticError:
             return {}
-        return {
-            kind.value: f"data:image/webp;base64,{base64.b64encode(sheet.encoded()).decode()}"
-            for kind, sheet in sheets.items()
-        }
 
     def turn(self, **inputs: Any) -> Updates:
         """Follow the slider."""
