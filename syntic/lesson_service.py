@@ -265,7 +265,8 @@ class Lesson:
         sample = self.gap.sample(corpus)
         if step is Step.TAGS:
             store, rows = self.gap.components.feature_store(corpus), self._store_rows(corpus)
-            fitting = np.array([item for item, row in enumerate(rows) if len(store.tags[row]) > 1])
+            several = [item for item, row in enumerate(rows) if len(store.tags[row]) > 1]
+            fitting = np.array(several or range(len(rows)))
         else:
             fitting = readable_items(sample, Control.TEMPERATURE)
             if sample.real is not None and sample.real.texts is None:

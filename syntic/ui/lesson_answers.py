@@ -130,9 +130,9 @@ def _why_orthogonal(lesson: Lesson, corpus: str) -> str:
     pictures, texts, _ = (group.mean for group in found.groups)
     return (
         "The cosine is a sum of as many products as there are dimensions, half of them negative, so they "
-        f"cancel. Its standard deviation is 1/√D, here 1/√{width:.0f} = {width**-0.5:.3f}. The features’ mean "
-        f"cosines are {pictures:.3f} for pictures and {texts:.3f} for texts; a mean over thousands of pairs "
-        "would be 0.00 if their directions were random."
+        f"cancel. Its standard deviation is 1/√D, here 1/√{width:.0f} = {width**-0.5:.3f}. The features’ "
+        f"mean cosines are {pictures:.3f} for pictures and {texts:.3f} for texts; a mean over thousands of "
+        "pairs would be 0.00 if their directions were random."
     )
 
 
@@ -168,8 +168,8 @@ def _one_cloud(lesson: Lesson, corpus: str) -> str:
         "The means meet, but the two clouds keep their shapes: see how often a linear classifier still tells "
         "them apart (linear separability; 0.5 is chance). A shift removes what all pictures share, nothing "
         f"else. The loss {closing} from {at[0]:.2f} at λ = 0 to {at[1]:.2f} at λ = 1 and is lowest at "
-        f"λ = {best:g}. That depends on the model: Liang et al. found the lowest loss near λ = 0 for the CLIP "
-        "they looked at."
+        f"λ = {best:g}. That depends on the model: Liang et al. found the lowest loss near λ = 0 for the "
+        "CLIP they looked at."
     )
 
 

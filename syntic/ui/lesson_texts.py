@@ -115,7 +115,7 @@ STEPS: dict[Step, StepText] = {
         ),
         equation=r"\text{training: } P_\theta(w\mid t^t)\qquad\text{use: } P_\theta(w\mid s^v)",
         look=(
-            "Choose what the decoder reads. The figure shows where that lies on the way from the texts (left) "
+            "Choose what the decoder reads. The figure shows where it lies on the way from the texts (left) "
             "to the pictures (right); 0 is halfway. Below is what it writes."
         ),
         question="The decoder has never seen a picture’s feature. Why are its sentences good English all the "
@@ -199,7 +199,7 @@ STEPS: dict[Step, StepText] = {
             "Take tags away and watch the caption. Bars are the attention each tag gets, the mean over the "
             "heads. Detectors err: a tag may name what is not there."
         ),
-        question="Why do the tags not suffer from the gap, although a model looked at a picture to find them?",
+        question="A model looked at the picture to find the tags. Why do they not suffer from the gap?",
         exercise="Press Run. Then choose the variant fp+fo, which has no tags, and run again.",
         opens=WALK_PAGE,
         task="Which words change without the tags? Which tag got the most attention?",

@@ -86,17 +86,17 @@ class Learn:
         chosen = controls.picture.input(
             self.choose, outputs=[controls.tags, views.figure, views.numbers, self.link], **latest
         )
-        gone = gr.on(
-            [views.steps.go, views.turn.go],
-            self.go,
-            outputs=self.restored,
-            trigger_mode="multiple",
+        going: dict[str, Any] = {
+            "outputs": self.restored,
+            "trigger_mode": "multiple",
             **quick,
             **self._given,
-        )
-        gone.then(None, js=_SHOW_TOP)
+        }
+        gone = [views.steps.go(self.go, **going), views.turn.go(self.go, **going)]
+        for event in gone:
+            event.then(None, js=_SHOW_TOP)
         changed = controls.corpus.input(self.change_corpus, outputs=self.restored, **latest)
-        for event in (turned, chosen, gone, changed):
+        for event in (turned, chosen, *gone, changed):
             event.then(self.read, **self._slow)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
 
