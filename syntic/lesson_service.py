@@ -17,7 +17,7 @@ from PIL import Image
 from .data.tags import MAX_TAGS
 from .errors import InputError
 from .evaluation.axes import gap_axes
-from .evaluation.controls import Control, ControlRange, move, read, readable_items
+from .evaluation.controls import Control, ControlRange, read, readable_items
 from .evaluation.cosines import cosines_of_any_two, own_first
 from .evaluation.gap import add_noise, centroid_distance, random_pairs
 from .evaluation.gap_sample import GapSample
@@ -367,7 +367,11 @@ class Lesson:
                 (RANDOM, f"two random directions in {width} dimensions", cosines_of_any_two(random)),
             ],
             (-1, 1),
-            {"dimensions of the features": float(images.shape[1])},
+            {
+                "dimensions": float(images.shape[1]),
+                "pictures spread as in": 1 / float(cosines_of_any_two(images).var()),
+                "texts spread as in": 1 / float(cosines_of_any_two(sample.features[Kind.TEXT]).var()),
+            },
         )
 
     def panels(self, view: LessonView) -> list[Panel]:
@@ -396,7 +400,11 @@ class Lesson:
         return _distribution(
             [(Kind.TEXT.value, "what it learned from", learned), (key, "what it reads", places)],
             (-high, high),
-            {"beyond the middle": float((places > 0).mean()), "distance": centroid_distance(now, texts)},
+            {
+                "beyond the middle": float((places > 0).mean()),
+                "texts beyond the middle": float((learned > 0).mean()),
+                "distance": centroid_distance(now, texts),
+            },
         )
 
     def blur(self, view: LessonView) -> Distribution:
@@ -430,7 +438,7 @@ class Lesson:
             torch.from_numpy(images[np.array(items) - offset]), support, temperature=1 / value, top_k=MIXED
         )
         row = items.index(item)
-        moved, texts = move(sample, Control.TEMPERATURE, value), self._texts(view.corpus)
+        moved, texts = self.gap.moved(self.gap_view(view)), self._texts(view.corpus)
         return Mixture(
             item=item,
             caption=sample.caption(item),

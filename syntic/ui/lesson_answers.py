@@ -95,10 +95,11 @@ def _first(step: Step, corpus: str) -> LessonView:
 def _why_sure(lesson: Lesson, corpus: str) -> str:
     found = lesson.matching(_first(Step.CLIP, corpus))
     best, second = sorted((c.cosine for c in found.candidates), reverse=True)[:2]
-    factor = np.exp(min((best - second) / CLIP_TEMPERATURE, 50.0))
+    factor = float(np.exp(min((best - second) / CLIP_TEMPERATURE, 50.0)))
+    times = f"{factor:,.1f}" if factor < 1e6 else "more than a million"
     return (
         f"The softmax sees the cosines divided by τ = {CLIP_TEMPERATURE:g}. For the first picture the two "
-        f"best texts are {best - second:.3f} apart, which makes one {factor:.3g} times as likely as the "
+        f"best texts are {best - second:.3f} apart, which makes one {times} times as likely as the "
         "other. So only the order of the cosines within a batch was trained, and how far apart they are; "
         f"nothing asks a pair’s cosine to be near 1. Of all pictures here {found.own_first:.0%} find their "
         f"own text first among {found.texts}."
@@ -126,7 +127,7 @@ def _nearer(lesson: Lesson, corpus: str) -> str:
 
 def _why_orthogonal(lesson: Lesson, corpus: str) -> str:
     found = lesson.cone(_first(Step.CONE, corpus))
-    width = found.facts["dimensions of the features"]
+    width = found.facts["dimensions"]
     pictures, texts, _ = (group.mean for group in found.groups)
     return (
         "The cosine is a sum of as many products as there are dimensions, half of them negative, so they "
@@ -138,14 +139,21 @@ def _why_orthogonal(lesson: Lesson, corpus: str) -> str:
 
 def _quadrants(lesson: Lesson, corpus: str) -> str:
     view = GapView(corpus=corpus)
-    random = lesson.gap.heatmap(view, RANDOM).heatmap
-    found = lesson.gap.heatmap(view, Kind.GENERATED.value).heatmap
+
+    def means(stage: str) -> tuple[str, str, str]:
+        found = lesson.gap.heatmap(view, stage).heatmap
+        pictures, texts, across = (
+            f"{round(mean, 2) + 0.0:.2f}".replace("-", "−")
+            for mean in (found.image_image, found.text_text, found.image_text)
+        )
+        return pictures, texts, across
+
+    chance, here = means(RANDOM), means(Kind.GENERATED.value)
     return (
-        f"For random directions all are alike: pictures among themselves {random.image_image:.2f}, texts "
-        f"{random.text_text:.2f}, across {random.image_text:.2f}. For generated pictures they are "
-        f"{found.image_image:.2f}, {found.text_text:.2f} and {found.image_text:.2f}. A quadrant that is "
-        "lighter as a whole is a cone; squares along the diagonal are clusters of similar content; a paler "
-        "picture-text quadrant is the gap."
+        f"For random directions all are alike: pictures among themselves {chance[0]}, texts {chance[1]}, "
+        f"across {chance[2]}. For generated pictures they are {here[0]}, {here[1]} and {here[2]}. A quadrant "
+        "that is lighter as a whole is a cone; squares along the diagonal are clusters of similar content; "
+        "a picture-text quadrant that is darker than both others is the gap."
     )
 
 
@@ -179,8 +187,8 @@ def _why_fluent(lesson: Lesson, corpus: str) -> str:
         "Grammar is in the decoder; only the content comes from the feature. A decoder that is given a "
         "feature from elsewhere goes on writing captions as it learned to, about something else. So errors "
         "are wrong things, not broken sentences, and cannot be seen without the picture. Here "
-        f"{found.facts['beyond the middle']:.0%} of the pictures’ features lie beyond the middle, where few "
-        "texts are."
+        f"{found.facts['beyond the middle']:.0%} of the pictures’ features lie beyond the middle, and "
+        f"{found.facts['texts beyond the middle']:.0%} of the texts’."
     )
 
 
@@ -213,8 +221,8 @@ def _survivors(lesson: Lesson, corpus: str) -> str:
     found = lesson.blur(replace(_first(Step.NOISE, corpus), value=_capdec_noise()))
     return (
         f"With that noise {found.facts['own first']:.0%} of the texts are still nearest to themselves among "
-        "all texts. Words that change are those in which a sentence differs from its neighbours; words that "
-        "the whole neighbourhood shares stay. That is the price of noise, and the more texts there are that "
+        "all texts. Words in which a sentence differs from its neighbours tend to change; words that "
+        "the whole neighbourhood shares tend to stay. That is the price of noise, and the more texts there are that "
         "say nearly the same, the higher it is."
     )
 
@@ -239,10 +247,11 @@ def _ends(lesson: Lesson, corpus: str) -> str:
     assert limits is not None
     low, high = (lesson.mixture(replace(view, value=value)) for value in (limits.low, limits.high))
     return (
-        "At the highest temperature all pictures end near one point, the mean of the texts, and captions "
-        "lose what tells pictures apart. At the lowest each becomes its nearest text. The distance of the "
-        f"means, {low.distance_before:.2f} before, is {low.distance:.2f} at the one end and "
-        f"{high.distance:.2f} at the other: a small gap alone does not make a good caption."
+        "At the highest temperature all pictures drift towards one point, the mean of the texts, and "
+        "captions lose what tells pictures apart. At the lowest each becomes its nearest text. The distance "
+        f"of the means, {low.distance_before:.2f} before, is {low.distance:.2f} at the one end and "
+        f"{high.distance:.2f} at the other; it does not say which mixture still shows what the picture "
+        "shows. The captions do."
     )
 
 
@@ -280,9 +289,8 @@ def _tags_have_no_gap(lesson: Lesson, corpus: str) -> str:
 
 def _without_tags(lesson: Lesson, corpus: str) -> str:
     return (
-        "Usually the names of things change, and settings or actions stay, because those are in the mixture "
-        "of texts. The card “Attend to the tags” shows the attention head by head; the tag that the mixture "
-        "already says needs it least. fp+fo is another decoder, which learned without tags, so a word may "
+        "Look at the names of things first: those are what tags say, while settings and actions are in the "
+        "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. fp+fo is another decoder, which learned without tags, so a word may "
         "also change by chance: try a few pictures before you conclude."
     )
 

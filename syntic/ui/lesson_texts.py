@@ -51,13 +51,14 @@ STEPS: dict[Step, StepText] = {
             "It learned that from pairs. In a batch of them, every picture has to find its own text among "
             "the texts of all the others, and every text its picture."
         ),
-        equation=r"f_\mathrm{sim}(s,t)=\frac{s}{\lVert s\rVert}\cdot\frac{t}{\lVert t\rVert}\qquad"
-        r"p(t_j\mid s)=\frac{e^{f_\mathrm{sim}(s,t_j)/\tau}}{\sum_k e^{f_\mathrm{sim}(s,t_k)/\tau}}",
+        equation=r"\begin{aligned}&f_\mathrm{sim}(s,t)=\frac{s}{\lVert s\rVert}\cdot\frac{t}{\lVert t\rVert}\\"
+        r"&p(t_j\mid s)=\frac{e^{f_\mathrm{sim}(s,t_j)/\tau}}{\sum_k e^{f_\mathrm{sim}(s,t_k)/\tau}}"
+        r"\end{aligned}",
         look=(
             "Choose a picture. Bars are cosines; per cent say how sure the softmax at τ = 1/100 is of each "
             "text. The picture’s own text is framed."
         ),
-        question="The best cosines are close to one another, the per cent often are not. Why?",
+        question="Cosines differ by little, the per cent by a lot. Why?",
         exercise="Look at the lists beside the map: the texts and the pictures nearest to one generated one.",
         opens=GAP_PAGE,
         task="Which is closer to this picture: its nearest text, or the nearest other picture?",
@@ -68,13 +69,17 @@ STEPS: dict[Step, StepText] = {
         words=(
             "A feature could point anywhere. In a space of many dimensions, two random directions are almost "
             "at right angles, so their cosine is close to 0.\n\n"
-            "Features of a trained network are not like that. If any two pictures, however different, have a "
-            "cosine above 0, then all pictures keep to one side of the space: a *cone*. The larger the mean "
-            "cosine, the narrower it is. Pictures and texts each have their own."
+            "Features of a trained network are not spread like that. If two pictures, however different, have "
+            "a cosine above 0 on average, then pictures keep to one side of the space: a *cone*. The larger "
+            "the mean, the narrower it is; pictures and texts each have their own. And where cosines spread "
+            "more widely than random ones, features use only some of the dimensions."
         ),
-        equation=r"\mathrm{cone}=\frac{1}{n(n-1)}\sum_{i\neq j}x_i\cdot x_j\qquad"
-        r"\text{random: mean }0,\ \text{deviation }\tfrac{1}{\sqrt{D}}",
-        look="Turn the number of dimensions of the random directions; the features stay what they are.",
+        equation=r"\begin{aligned}&\mathrm{cone}=\frac{1}{n(n-1)}\sum_{i\neq j}x_i\cdot x_j\\"
+        r"&\text{random: mean }0,\ \text{deviation }\tfrac{1}{\sqrt{D}}\end{aligned}",
+        look=(
+            "Turn the number of dimensions of the random directions; the features stay what they are. When is "
+            "the dotted outline as wide as the others?"
+        ),
         question="Why are two random directions in many dimensions almost always at right angles?",
         exercise="Look at “Who is similar to whom”, first for the random control, then for “generated”.",
         opens=GAP_PAGE,
@@ -91,8 +96,8 @@ STEPS: dict[Step, StepText] = {
             "texts. Nothing in the training objective forbids such a distance: a softmax compares texts with "
             "texts, so what all texts have in common cancels out."
         ),
-        equation=r"\Delta=\bar x-\bar y\qquad x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert}"
-        r"\qquad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert}",
+        equation=r"\begin{aligned}&\Delta=\bar x-\bar y\\&x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert},"
+        r"\quad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert}\end{aligned}",
         look=(
             "Left to right is the direction of the gap; the lines are the means. Turn λ to close the gap by "
             "hand: at 1 the means meet, below 0 it widens."
@@ -113,7 +118,7 @@ STEPS: dict[Step, StepText] = {
             "never been. Here reads the decoder of FP, which learned from mixtures of texts and never saw a "
             "picture’s own feature."
         ),
-        equation=r"\text{training: } P_\theta(w\mid t^t)\qquad\text{use: } P_\theta(w\mid s^v)",
+        equation=r"\begin{aligned}&\text{training: } P_\theta(w\mid t)\\&\text{use: } P_\theta(w\mid s)\end{aligned}",
         look=(
             "Choose what the decoder reads. The figure shows where it lies on the way from the texts (left) "
             "to the pictures (right); 0 is halfway. Below is what it writes."
@@ -134,8 +139,8 @@ STEPS: dict[Step, StepText] = {
             "The price: neighbourhoods of different sentences overlap. What the noise covers, the decoder "
             "cannot know."
         ),
-        equation=r"y'=\frac{y+\sigma n}{\lVert y+\sigma n\rVert},\quad n\sim\mathcal N(0,I),\quad"
-        r"\lVert\sigma n\rVert\approx\sigma\sqrt D",
+        equation=r"\begin{aligned}&y'=\frac{y+\sigma n}{\lVert y+\sigma n\rVert},\quad n\sim\mathcal N(0,I)\\"
+        r"&\lVert\sigma n\rVert\approx\sigma\sqrt D\end{aligned}",
         look=(
             "Turn σ until the noise throws a text as far as its picture is away. Watch how many texts can "
             "still be told from the others, and what the decoder makes of them."
@@ -155,8 +160,8 @@ STEPS: dict[Step, StepText] = {
             "The temperature decides how many texts take part. Their *effective number* is the exponential "
             "of the weights’ entropy."
         ),
-        equation=r"v=\sum_j w_j\,t_j\qquad w_j=\frac{e^{f_\mathrm{sim}(s,t_j)/\tau}}"
-        r"{\sum_k e^{f_\mathrm{sim}(s,t_k)/\tau}}\quad(3)\qquad n_\mathrm{eff}=e^{H(w)}",
+        equation=r"\begin{aligned}&v=\sum_j w_j\,t_j,\quad w_j=\frac{e^{f_\mathrm{sim}(s,t_j)/\tau}}"
+        r"{\sum_k e^{f_\mathrm{sim}(s,t_k)/\tau}}\quad(3)\\&n_\mathrm{eff}=e^{H(w)}\end{aligned}",
         look="Turn the temperature, given as 1/τ, and choose a picture. Bars are the weights of the texts.",
         question="Why is neither a very high nor a very low temperature good?",
         exercise="The temperature is as high as it goes. Press Play to lower it and watch the captions.",
@@ -193,8 +198,8 @@ STEPS: dict[Step, StepText] = {
             "A name is a text, in training as in use. So it lies on the texts’ side from the start, whatever "
             "the gap is."
         ),
-        equation=r"o_k=\mathrm{CLIP}_t(\text{label}_k)\quad(4)\qquad"
-        r"u=\mathrm{MHAttn}(s,\,O,\,O)\quad(5)",
+        equation=r"\begin{aligned}&o_k=\mathrm{CLIP}_t(\text{label}_k)\quad(4)\\"
+        r"&u=\mathrm{MHAttn}(s,\,O,\,O)\quad(5)\end{aligned}",
         look=(
             "Take tags away and watch the caption. Bars are the attention each tag gets, the mean over the "
             "heads. Detectors err: a tag may name what is not there."

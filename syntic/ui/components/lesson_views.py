@@ -79,12 +79,16 @@ def _numbers(lesson: Lesson, view: LessonView) -> list[tuple[str, str]]:
     if view.step is Step.CLIP:
         found = lesson.matching(view)
         return [
-            (f"{found.place}. of {found.texts}", "place of its own text"),
+            (f"{found.place} of {found.texts}", "place of its own text"),
             (f"{found.own_first:.0%}", "of all pictures have their own text first"),
         ]
     if view.step is Step.CONE:
-        cone = lesson.cone(view)
-        return [(f"{cone.facts['dimensions of the features']:.0f}", "dimensions of the features")]
+        facts = lesson.cone(view).facts
+        return [
+            (f"{facts['dimensions']:.0f}", "dimensions of the features"),
+            (f"{facts['pictures spread as in']:.0f}", "in as many random ones pictures’ cosines spread"),
+            (f"{facts['texts spread as in']:.0f}", "the same of the texts’"),
+        ]
     if view.step is Step.GAP:
         panels = {panel.key: panel for panel in lesson.panels(view)}
         turned = panels.get("now")
