@@ -222,8 +222,8 @@ def _survivors(lesson: Lesson, corpus: str) -> str:
     return (
         f"With that noise {found.facts['own first']:.0%} of the texts are still nearest to themselves among "
         "all texts. Words in which a sentence differs from its neighbours tend to change; words that "
-        "the whole neighbourhood shares tend to stay. That is the price of noise, and the more texts there are that "
-        "say nearly the same, the higher it is."
+        "the whole neighbourhood shares tend to stay. That is the price of noise, and the more "
+        "texts there are that say nearly the same, the higher it is."
     )
 
 
@@ -290,8 +290,8 @@ def _tags_have_no_gap(lesson: Lesson, corpus: str) -> str:
 def _without_tags(lesson: Lesson, corpus: str) -> str:
     return (
         "Look at the names of things first: those are what tags say, while settings and actions are in the "
-        "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. fp+fo is another decoder, which learned without tags, so a word may "
-        "also change by chance: try a few pictures before you conclude."
+        "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. fp+fo is "
+        "another decoder, which learned without tags, so a word may also change by chance: try a few pictures before you conclude."
     )
 
 

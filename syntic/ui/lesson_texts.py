@@ -51,7 +51,8 @@ STEPS: dict[Step, StepText] = {
             "It learned that from pairs. In a batch of them, every picture has to find its own text among "
             "the texts of all the others, and every text its picture."
         ),
-        equation=r"\begin{aligned}&f_\mathrm{sim}(s,t)=\frac{s}{\lVert s\rVert}\cdot\frac{t}{\lVert t\rVert}\\"
+        equation=r"\begin{aligned}&f_\mathrm{sim}(s,t)=\frac{s}{\lVert s\rVert}\cdot\frac{t}{\lVert t\rVert}"
+        r"\\"
         r"&p(t_j\mid s)=\frac{e^{f_\mathrm{sim}(s,t_j)/\tau}}{\sum_k e^{f_\mathrm{sim}(s,t_k)/\tau}}"
         r"\end{aligned}",
         look=(
@@ -69,16 +70,16 @@ STEPS: dict[Step, StepText] = {
         words=(
             "A feature could point anywhere. In a space of many dimensions, two random directions are almost "
             "at right angles, so their cosine is close to 0.\n\n"
-            "Features of a trained network are not spread like that. If two pictures, however different, have "
-            "a cosine above 0 on average, then pictures keep to one side of the space: a *cone*. The larger "
+            "Features of a trained network are not spread like that. If two pictures, however different, "
+            "have a cosine above 0 on average, then pictures keep to one side of the space: a *cone*. The larger "
             "the mean, the narrower it is; pictures and texts each have their own. And where cosines spread "
             "more widely than random ones, features use only some of the dimensions."
         ),
         equation=r"\begin{aligned}&\mathrm{cone}=\frac{1}{n(n-1)}\sum_{i\neq j}x_i\cdot x_j\\"
         r"&\text{random: mean }0,\ \text{deviation }\tfrac{1}{\sqrt{D}}\end{aligned}",
         look=(
-            "Turn the number of dimensions of the random directions; the features stay what they are. When is "
-            "the dotted outline as wide as the others?"
+            "Turn the number of dimensions of the random directions; the features stay what they are. When "
+            "is the dotted outline as wide as the others?"
         ),
         question="Why are two random directions in many dimensions almost always at right angles?",
         exercise="Look at “Who is similar to whom”, first for the random control, then for “generated”.",
@@ -118,7 +119,8 @@ STEPS: dict[Step, StepText] = {
             "never been. Here reads the decoder of FP, which learned from mixtures of texts and never saw a "
             "picture’s own feature."
         ),
-        equation=r"\begin{aligned}&\text{training: } P_\theta(w\mid t)\\&\text{use: } P_\theta(w\mid s)\end{aligned}",
+        equation=r"\begin{aligned}&\text{training: } P_\theta(w\mid t)\\"
+        r"&\text{use: } P_\theta(w\mid s)\end{aligned}",
         look=(
             "Choose what the decoder reads. The figure shows where it lies on the way from the texts (left) "
             "to the pictures (right); 0 is halfway. Below is what it writes."
