@@ -291,7 +291,8 @@ def _without_tags(lesson: Lesson, corpus: str) -> str:
     return (
         "Look at the names of things first: those are what tags say, while settings and actions are in the "
         "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. fp+fo is "
-        "another decoder, which learned without tags, so a word may also change by chance: try a few pictures before you conclude."
+        "another decoder, which learned without tags, so a word may also change by chance: try a few "
+        "pictures before you conclude."
     )
 
 
