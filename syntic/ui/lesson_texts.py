@@ -72,8 +72,8 @@ STEPS: dict[Step, StepText] = {
             "at right angles, so their cosine is close to 0.\n\n"
             "Features of a trained network are not spread like that. If two pictures, however different, "
             "have a cosine above 0 on average, then pictures keep to one side of the space: a *cone*. The "
-            "larger the mean, the narrower it is; pictures and texts each have their own. And where cosines spread "
-            "more widely than random ones, features use only some of the dimensions."
+            "larger the mean, the narrower it is; pictures and texts each have their own. And where "
+            "cosines spread more widely than random ones, features use only some of the dimensions."
         ),
         equation=r"\begin{aligned}&\mathrm{cone}=\frac{1}{n(n-1)}\sum_{i\neq j}x_i\cdot x_j\\"
         r"&\text{random: mean }0,\ \text{deviation }\tfrac{1}{\sqrt{D}}\end{aligned}",

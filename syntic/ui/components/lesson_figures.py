@@ -17,7 +17,7 @@ from .gap_figures import figure_table, savable
 
 WIDTH = 460.0
 _DASHES = ("none", "7 4", "2 4")
-_LINE_LETTERS = 56
+_LINE_LETTERS = 46
 _PICTURE_PX = 96.0
 
 
@@ -49,7 +49,7 @@ def bars_figure(name: str, picture: str | None, caption: str, bars: Sequence[Bar
         what: the bars show, in a few words.
     """
     left = _PICTURE_PX + 14 if picture else 0.0
-    head = _lines(caption, 40 if picture else _LINE_LETTERS)
+    head = _lines(caption, 34 if picture else _LINE_LETTERS)
     parts = [f'<text class="g-name" x="{left}" y="16">{what}</text>']
     parts += [f'<text x="{left}" y="{40 + 18 * i}">{escape(line)}</text>' for i, line in enumerate(head)]
     if picture:
