@@ -65,6 +65,20 @@ def test_captions_compare_the_picture_with_its_text(page):
     assert "<button" not in read[page.views.captions], "nothing there leads anywhere"
 
 
+def test_an_answer_that_comes_too_late_leaves_the_next_step_alone(page, monkeypatch):
+    complete = page.lesson.complete_refinement
+
+    def slow(corpus: str):
+        page.read(visitor(), **values(page, Step.CLIP))  # the visitor went on meanwhile
+        return complete(corpus)
+
+    monkeypatch.setattr(page.lesson, "_curves", {})
+    monkeypatch.setattr(page.service.gap.sample("everyday"), "_kept", {})
+    monkeypatch.setattr(page.lesson, "complete_refinement", slow)
+    late = page.read(visitor(), **values(page, Step.REFINEMENT))
+    assert page.views.figure not in late
+
+
 @pytest.mark.parametrize("step", list(Step))
 def test_an_exercise_leads_where_its_page_can_read_it(service, step):
     link = urlsplit(answer(service, step, "everyday").link)

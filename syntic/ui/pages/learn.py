@@ -69,7 +69,7 @@ class Learn:
             "outputs": [views.captions, views.figure, views.numbers],
             "show_progress": "hidden",
             "api_visibility": "private",
-            "trigger_mode": "always_last",
+            "trigger_mode": "multiple",  # a newer reading makes an older one skip, see `read`
             "concurrency_limit": 8,
             **self._given,
         }
@@ -164,29 +164,22 @@ class Learn:
         return self._answer(lambda: self._tag_choices(view) | self._moving(view))
 
     def read(self, request: gr.Request, **inputs: Any) -> Any:
-        """Do what takes a moment: let a decoder write, or run Eq. 2; a newer question stops an older one."""
-        view, views = self._asked(inputs), self.views
+        """Do what takes a moment: let a decoder write, or run Eq. 2.
+
+        A newer question stops an older one, whose answer would belong to another step by now.
+        """
+        view = self._asked(inputs)
         session, stop = request.session_hash or "", threading.Event()
         if previous := self._reading.get(session):
             previous.set()
         self._reading[session] = stop
         try:
-            if view.step is Step.REFINEMENT:
-                if self.lesson.refinement(view.corpus).complete:
-                    return gr.skip()
-                self.lesson.complete_refinement(view.corpus)
-                return self._figure(view)
-            if view.step is Step.TAGS:
-                tagging, reading = self.lesson.tagging(view), self.lesson.read_tags(view, stop.is_set)
-                return {
-                    views.captions: tag_captions(tagging, reading),
-                    views.figure: figure_of(self.lesson, view, reading),
-                }
-            return {views.captions: self._written(view, stop.is_set)} if view.step in WRITTEN else gr.skip()
+            updates = self._read(view, stop.is_set)
+            return updates if updates and not stop.is_set() else gr.skip()
         except Cancelled:
             return gr.skip()
         except SynticError as error:
-            return {views.captions: empty(describe(error))}
+            return {self.views.captions: empty(describe(error))}
         finally:
             if self._reading.get(session) is stop:
                 del self._reading[session]
@@ -285,6 +278,17 @@ class Learn:
             return {self.controls.tags: gr.update(visible=False)}
         tagging = self.lesson.tagging(view)
         return {self.controls.tags: gr.update(visible=True, choices=tagging.tags, value=tagging.given)}
+
+    def _read(self, view: LessonView, should_stop: Callable[[], bool]) -> Updates:
+        views = self.views
+        if view.step is Step.REFINEMENT and not self.lesson.refinement(view.corpus).complete:
+            self.lesson.complete_refinement(view.corpus)
+            return self._figure(view)
+        if view.step is Step.TAGS:
+            tagging, reading = self.lesson.tagging(view), self.lesson.read_tags(view, should_stop)
+            figure = figure_of(self.lesson, view, reading)
+            return {views.captions: tag_captions(tagging, reading), views.figure: figure}
+        return {views.captions: self._written(view, should_stop)} if view.step in WRITTEN else {}
 
     def _written(self, view: LessonView, should_stop: Callable[[], bool]) -> str:
         found, sample = self.lesson.captions(view, should_stop), self.service.gap.sample(view.corpus)
