@@ -73,7 +73,7 @@ def test_an_answer_that_comes_too_late_leaves_the_next_step_alone(page, monkeypa
         return complete(corpus)
 
     monkeypatch.setattr(page.lesson, "_curves", {})
-    monkeypatch.setattr(page.service.gap.sample("everyday"), "_kept", {})
+    page.service.gap.sample("everyday")._kept.clear()
     monkeypatch.setattr(page.lesson, "complete_refinement", slow)
     late = page.read(visitor(), **values(page, Step.REFINEMENT))
     assert page.views.figure not in late
