@@ -307,6 +307,7 @@ class Lesson:
         """
         sample = self.gap.sample(view.corpus)
         base = GapView(corpus=view.corpus, pictures=sample.real.test_set if sample.real else None)
+        value: float | None
         if view.step is Step.TEXTS:
             control, value = self._reading(view)
         elif view.step in CONTROLS:
