@@ -80,7 +80,7 @@ def exercise_link(service: SynticService, step: Step, corpus: str) -> str:
 
 
 def _capdec_noise() -> float:
-    return round(NOISE_VARIANCE**0.5, 2)
+    return round(float(np.sqrt(NOISE_VARIANCE)), 2)
 
 
 def _pointed_at(lesson: Lesson, corpus: str) -> int:

@@ -122,11 +122,11 @@ def _numbers(lesson: Lesson, view: LessonView) -> list[tuple[str, str]]:
         curve = lesson.refinement(view.corpus)
         if not curve.complete:
             return [("…", "Eq. 2 runs; the steps between follow in a moment")]
-        now = curve.nearest(view.value or 0.0)
+        at = curve.nearest(view.value or 0.0)
         return [
-            (f"{curve.losses[0]:.2f} → {curve.losses[now]:.2f}", "loss"),
-            (f"{curve.own_first[0]:.0%} → {curve.own_first[now]:.0%}", "own text first"),
-            (f"{curve.distances[0]:.3f} → {curve.distances[now]:.3f}", "distance of the means"),
+            (f"{curve.losses[0]:.2f} → {curve.losses[at]:.2f}", "loss"),
+            (f"{curve.own_first[0]:.0%} → {curve.own_first[at]:.0%}", "own text first"),
+            (f"{curve.distances[0]:.3f} → {curve.distances[at]:.3f}", "distance of the means"),
         ]
     tagging = lesson.tagging(view)
     return [(f"{len(tagging.given)} of {len(tagging.tags)}", "tags are given")]

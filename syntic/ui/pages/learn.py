@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -116,21 +117,23 @@ class Learn:
             *(self.step, controls.corpus, controls.picture, controls.reads, controls.tags),
             *controls.sliders.values(),
             *(views.steps, views.words, views.look, views.figure, views.numbers, views.captions),
-            *(views.exercise, views.turn, self.link),
+            *(views.exercise, views.turn, views.notice, self.link),
         ]
 
     # -- handlers ------------------------------------------------------------------------------
 
     def restore(self, request: gr.Request) -> Updates:
         """Put what the link names, or the first step, on the page."""
-        view, query = self._first(Step.CLIP), dict(request.query_params)
+        query, notice = dict(request.query_params), ""
         try:
+            view = self._first(Step.CLIP)
             if names_lesson(query):
                 try:
                     view = self.lesson.check(read_lesson_query(query, self.service.gap.corpora[0]))
-                except SynticError as error:
-                    gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
-            return self._everything(view) | self._start(view)
+                except SynticError as error:  # `gr.Warning` would need the queue
+                    words = f"This link cannot be restored as it is. {escape(describe(error))}"
+                    notice = f'<div class="s-notice" role="status">{words}</div>'
+            return self._everything(view) | self._start(view) | {self.views.notice: notice}
         except SynticError as error:
             return {self.views.figure: empty(describe(error))}
 
@@ -231,6 +234,7 @@ class Learn:
             controls.corpus: view.corpus,
             controls.picture: gr.update(visible=step in LOOKS_AT_ONE, value=view.picture),
             controls.reads: gr.update(visible=step is Step.TEXTS, value=view.reads.value),
+            views.notice: "",
             views.steps: step_list(step),
             views.words: step_words(step),
             views.look: step_look(step),

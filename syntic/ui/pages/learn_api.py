@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -100,15 +101,15 @@ class LessonEndpoints:
             }
         if step is Step.TAGS:
             return asdict(lesson.tagging(view)) | asdict(lesson.read_tags(view))
-        found: Any = {
+        questions: dict[Step, Callable[[], Any]] = {
             Step.CLIP: lambda: lesson.matching(view),
             Step.CONE: lambda: lesson.cone(view),
             Step.TEXTS: lambda: lesson.inputs(view),
             Step.NOISE: lambda: lesson.blur(view),
             Step.PROJECTION: lambda: lesson.mixture(view),
             Step.REFINEMENT: lambda: lesson.complete_refinement(view.corpus),
-        }[step]()
-        return asdict(found, dict_factory=_plain)
+        }
+        return asdict(questions[step](), dict_factory=_plain)
 
 
 def _answered(service: SynticService, step: Step, corpus: str) -> dict[str, str]:

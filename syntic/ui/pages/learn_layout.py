@@ -44,6 +44,7 @@ class LessonControls:
 class LessonViews:
     """What shows a step."""
 
+    notice: gr.HTML
     steps: gr.HTML
     words: gr.Markdown
     look: gr.HTML
@@ -66,6 +67,7 @@ def build_learn_layout(service: SynticService) -> tuple[LessonControls, LessonVi
             corpus = gr.Dropdown(corpora, value=corpora[0], label="Corpus of texts", visible=len(corpora) > 1)
             gr.Button("Copy link", variant="secondary", size="sm", elem_id="s-copy")
         with gr.Column(elem_id="l-views"):
+            notice = gr.HTML("", elem_id="l-notice")
             with gr.Column(elem_classes="g-card", elem_id="l-step"):
                 with gr.Row(elem_id="l-twins"):
                     with gr.Column(elem_id="l-text"):
@@ -104,6 +106,7 @@ def build_learn_layout(service: SynticService) -> tuple[LessonControls, LessonVi
             sheets = gr.HTML({}, html_template="", js_on_load=script("gap_sheets.js"), elem_id="g-sheets")
     controls = LessonControls(corpus=corpus, sliders=sliders, picture=picture, reads=reads, tags=tags)
     views = LessonViews(
+        notice=notice,
         steps=steps,
         words=words,
         look=look,
