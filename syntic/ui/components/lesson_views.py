@@ -86,8 +86,8 @@ def _numbers(lesson: Lesson, view: LessonView) -> list[tuple[str, str]]:
         facts = lesson.cone(view).facts
         return [
             (f"{facts['dimensions']:.0f}", "dimensions of the features"),
-            (f"{facts['pictures spread as in']:.0f}", "in as many random ones pictures’ cosines spread"),
-            (f"{facts['texts spread as in']:.0f}", "the same of the texts’"),
+            (f"{facts['pictures spread as in']:.0f}", "would spread random cosines as the pictures’ are"),
+            (f"{facts['texts spread as in']:.0f}", "as the texts’ are"),
         ]
     if view.step is Step.GAP:
         panels = {panel.key: panel for panel in lesson.panels(view)}
