@@ -57,7 +57,7 @@ format: .venv/installed-dev ## put every file into the project's format
 	$(BIN)/python -m pip install -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-scale.txt .venv/installed
 	$(BIN)/python -m pip install -r requirements-dev.txt
 	@touch $@
 

@@ -6,6 +6,7 @@ SynticError
 ├── DataError         a corpus, a feature store or a test set is missing, empty or damaged
 ├── CheckpointError   weights are missing, damaged or belong to another profile
 ├── MissingToolError  a program that a feature needs is not installed (Java, a sprite package)
+├── ResourceError     the machine is too small: memory, disk
 ├── BusyError         the models are in use and the queue is full
 └── Cancelled         the person stopped the run
 """
@@ -56,6 +57,12 @@ class MissingToolError(SynticError):
     """A program or package that a feature needs and that is not installed."""
 
     title = "A tool is missing"
+
+
+class ResourceError(SynticError):
+    """The machine has too little memory or disk for what was asked."""
+
+    title = "The machine is too small"
 
 
 class BusyError(SynticError):

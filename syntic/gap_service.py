@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
+from PIL import Image
 
 from .data.coco import TestSet
 from .data.contact_sheet import ContactSheet
@@ -33,6 +34,7 @@ from .evaluation.controls import (
 from .evaluation.gap import (
     GapMeasures,
     ShiftCurve,
+    centroid_distance,
     loss_along_shift,
     random_pairs,
 )
@@ -300,6 +302,13 @@ class GapExplorer:
             raise InputError(f"The items on the map are 0..{sample.items - 1}; the selection names others.")
         return replace(view, selection=selection)
 
+    def standard_view(self) -> GapView:
+        """Return what a first visit shows: the first corpus, its own real pictures, nothing turned."""
+        corpus = self.corpora[0]
+        real = self.sample(corpus).real
+        value = self.range(corpus, Control.TEMPERATURE).standard
+        return GapView(corpus=corpus, pictures=real.test_set if real else None, value=value)
+
     # -- the map -------------------------------------------------------------------------------
 
     def is_laid_out(self, view: GapView) -> bool:
@@ -379,15 +388,27 @@ class GapExplorer:
         """Return small pictures of the generated and the real items, where they are at hand."""
         sample = self.sample(view.corpus, view.pictures)
         sheets = {}
-        map_path = self.components.profile.corpus(view.corpus).map
-        if map_path is not None and (path := pictures_path(map_path)).is_file():
-            sheets[Kind.GENERATED] = self._once(
-                ("sheet", view.corpus), lambda: ContactSheet.load(path, len(sample))
-            )
+        if (generated := self._generated_sheet(view.corpus)) is not None:
+            sheets[Kind.GENERATED] = generated
         real = sample.real
         if real is not None and real.test_set in self.components.profile.test_sets:
             sheets[Kind.REAL] = self._once(("sheet", "real", real.test_set), lambda: self._sheet(real))
         return sheets
+
+    def picture(self, corpus: str, item: int) -> Image.Image | None:
+        """Return the picture of an item: a real one as it is, a generated one small; None where it is not
+        at hand.
+        """
+        sample = self.sample(corpus)
+        if item < len(sample):
+            sheet = self._generated_sheet(corpus)
+            return None if sheet is None else sheet.tile(item)
+        real = sample.real
+        if real is None or real.test_set not in self.components.profile.test_sets:
+            return None
+        folder = self.components.profile.test_sets[real.test_set]
+        test_set = self._once(("test set", real.test_set), lambda: TestSet.open(folder))
+        return load_image(test_set.images[item - len(sample)])
 
     # -- numbers -------------------------------------------------------------------------------
 
@@ -587,6 +608,13 @@ class GapExplorer:
 
         return self._once(("space", corpus, dimensions), fit)
 
+    def _generated_sheet(self, corpus: str) -> ContactSheet | None:
+        map_path = self.components.profile.corpus(corpus).map
+        if map_path is None or not (path := pictures_path(map_path)).is_file():
+            return None
+        count = len(self.sample(corpus))
+        return self._once(("sheet", corpus), lambda: ContactSheet.load(path, count))
+
     def _sheet(self, real: RealPictures) -> ContactSheet:
         test_set = TestSet.open(self.components.profile.test_sets[real.test_set]).head(len(real))
         return ContactSheet.of([load_image(path) for path in test_set.images])
@@ -670,5 +698,5 @@ def _panel(key: str, name: str, pairs: Pairs, axes: Axes) -> Panel:
         name=name,
         images=axes.place(images),
         texts=axes.place(texts),
-        distance=float(np.linalg.norm(images.mean(axis=0) - texts.mean(axis=0))),
+        distance=centroid_distance(images, texts),
     )

@@ -26,6 +26,7 @@ from .evaluation.map import GapMap
 from .evaluation.scoring import open_test_set
 from .gap_service import GapExplorer
 from .jobs import Apart, HostedProfile, JobLimits, JobManager, validation_set
+from .lesson_service import Lesson
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
@@ -108,6 +109,7 @@ class SynticService:
         self.pipeline = SynTIC.from_profile(self.profile, device=device)
         self._turns = ModelLock(capacity)
         self.gap = GapExplorer(self.pipeline.components, self._turns, self.gap_map)
+        self.lesson = Lesson(self.gap, self._turns)
         on_cuda = self.pipeline.components.device.type == "cuda"
         self.jobs = JobManager(
             profile,

@@ -87,9 +87,17 @@ def register_clip_by_name(folder: Path, name: str) -> Path:
     return weights
 
 
-def save_generator_folder(folder: Path, words: list[str]) -> None:
-    """A `StableDiffusionPipeline` with random weights."""
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+def save_generator_folder(folder: Path, words: list[str], kind: str = "ddim") -> None:
+    """A pipeline with random weights: Stable Diffusion's, or "turbo" or "lcm", which take a step or few."""
+    from diffusers import (
+        AutoencoderKL,
+        DDIMScheduler,
+        EulerDiscreteScheduler,
+        LatentConsistencyModelPipeline,
+        LCMScheduler,
+        StableDiffusionPipeline,
+        UNet2DConditionModel,
+    )
     from transformers import CLIPTextConfig, CLIPTextModel
 
     letters = sorted({letter for word in words for letter in word})
@@ -125,6 +133,7 @@ def save_generator_folder(folder: Path, words: list[str]) -> None:
         cross_attention_dim=16,
         attention_head_dim=4,
         norm_num_groups=4,
+        time_cond_proj_dim=8 if kind == "lcm" else None,
     )
     vae = AutoencoderKL(
         block_out_channels=(8, 8, 8),
@@ -134,12 +143,18 @@ def save_generator_folder(folder: Path, words: list[str]) -> None:
         norm_num_groups=4,
         sample_size=IMAGE_PX,
     )
-    StableDiffusionPipeline(
+    scheduler = {
+        "ddim": DDIMScheduler(clip_sample=False, steps_offset=1),
+        "turbo": EulerDiscreteScheduler(timestep_spacing="trailing", steps_offset=1),
+        "lcm": LCMScheduler(clip_sample=False),
+    }[kind]
+    pipeline = LatentConsistencyModelPipeline if kind == "lcm" else StableDiffusionPipeline
+    pipeline(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
+        scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -12,6 +12,8 @@ COMMANDS = {
     "evaluate": ("evaluate", "score captions on a test set"),
     "experiment": ("experiment", "reproduce a table of the paper"),
     "gap": ("gap", "measure the modality gap at every step"),
+    "plan": ("plan", "say what a run at full scale costs"),
+    "bench": ("bench", "measure a part against the obvious way to write it"),
     "doctor": ("doctor", "say what is there and what is missing"),
     "emoji": ("emoji", "build the embedded world of emoji scenes"),
 }

@@ -59,43 +59,33 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_models(profile: Profile) -> list[Check]:
-    models = {
-        "text-to-image model": (profile.generator.model, "generator", False),
-        "CLIP": (profile.encoder.model, "clip", True),
-        "detector": (profile.detector.model, "detector", True),
-    }
-    return [_check_model(what, name, part, needed) for what, (name, part, needed) in models.items()]
+    """Look for the frozen models and the memory for them; nothing is loaded or downloaded."""
+    from ..models.availability import find_models, memory_free, memory_needed
+    from ..runtime import pick_device
 
-
-def _check_model(what: str, name: str, part: str, needed: bool) -> Check:
-    """Look for weights in a folder, or in the hub's cache for a hub name; nothing is downloaded."""
-    folder = Path(name.removeprefix("local-dir:"))
-    if folder.is_absolute() or name.startswith("local-dir:"):
-        weights = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
-        if weights:
-            size = sum(path.stat().st_size for path in weights) / 2**20
-            return Check(what, True, f"{folder} ({size:.0f} MiB)", needed)
-        return Check(
-            what, False, f"train it with `python -m syntic emoji pretrain {part}` ({folder})", needed
+    models = find_models(profile)
+    checks = [
+        Check(model.role, model.found, model.detail, needed=model.role != "text-to-image model")
+        for model in models
+    ]
+    device = pick_device()
+    needed, free = memory_needed(profile, models, device), memory_free(device)
+    if needed is not None and free is not None:
+        detail = (
+            f"the models need about {needed / 2**30:.1f} GiB, {device.type} has {free / 2**30:.1f} GiB free"
         )
-    if "/" not in name:
-        return Check(what, True, f"{name} by open_clip, which downloads its weights on first use", needed)
-    from huggingface_hub import try_to_load_from_cache
-
-    files = ("config.json", "model_index.json")
-    cached = any(isinstance(try_to_load_from_cache(name, file), str) for file in files)
-    if cached:
-        return Check(what, True, f"{name} in the hub's cache", needed)
-    advice = f"{name} is downloaded on first use; offline, point the profile at a local folder"
-    return Check(what, False, advice, needed)
+        if needed > free:
+            detail += '; set `offload = "model"` and `attention_slicing = true` in [generator], or use less'
+        checks.append(Check("memory", needed <= free, detail))
+    return checks
 
 
 def _check_data(profile: Profile) -> list[Check]:
-    from ..data import FeatureStore, TestSet, read_captions
+    from ..data import FeatureStore, TestSet, read_corpus
 
     checks = []
     for name, corpus in profile.corpora.items():
-        checks.append(_try(f"corpus {name}", lambda c=corpus: f"{len(read_captions(c.captions)):,} captions"))
+        checks.append(_try(f"corpus {name}", lambda c=corpus: f"{len(read_corpus(c)):,} captions"))
         checks.append(
             _try(
                 f"features of {name}",

@@ -1,9 +1,10 @@
 """Corpora, test sets and the feature store."""
 
-from .captions import HandedIn, parse_captions, read_captions
+from .captions import read_captions, read_corpus
 from .coco import TestSet
 from .features import FeatureStore, FeatureWriter, StoreHeader
-from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize
+from .handed_in import HandedIn, parse_captions
+from .synthesis import SynthesisProgress, SynthesisSettings, make_header, synthesize, synthesize_with
 from .tags import TagTable, unique_tags
 from .training_pictures import TrainingPictures
 
@@ -20,6 +21,8 @@ __all__ = [
     "make_header",
     "parse_captions",
     "read_captions",
+    "read_corpus",
     "synthesize",
+    "synthesize_with",
     "unique_tags",
 ]

@@ -1,151 +1,94 @@
-"""Text corpora: plain UTF-8 files with one caption per line, and what people hand in besides."""
+"""Text corpora: files and folders of captions, in the formats that caption data sets come in.
+
+| file | captions |
+|---|---|
+| `.json` | Karpathy's `dataset_coco.json` and `dataset_flickr30k.json`, COCO's annotations, lists |
+| `.jsonl` | one text or one object per line |
+| `.csv`, `.tsv` | the column "caption" or the like |
+| `.parquet`, `.arrow`, a folder | a data set as Hugging Face's libraries save or download it |
+| any other | plain text, one caption per line |
+
+Whatever else such a file holds, this reads its texts alone: a corpus has no place for a picture.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..errors import DataError, InputError
+from ..profiles import CorpusSettings
+from .arrow import read_arrow_captions, read_folder_captions
+from .structured import Selection, read_json_captions, read_json_lines, read_table
+from .text_files import read_text
 
-CAPTION_NAMES = ("caption", "captions", "text", "texts", "sentence", "sentences", "raw", "description")
-"""Columns of a CSV file and keys of a JSON file that hold captions; COCO's and Karpathy's are among them."""
+_READERS: dict[str, Callable[[Path, Selection], Iterator[str]]] = {
+    ".json": read_json_captions,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".parquet": read_arrow_captions,
+    ".arrow": read_arrow_captions,
+}
+_PICKLES = {".pkl", ".pickle", ".pt", ".npy"}
 
-MAX_WORDS = 77  # CLIP's context in tokens, and no word is shorter than a token
-MAX_CHARACTERS = 1000
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # JSON can spell halves of characters
 
-
-def read_captions(path: str | Path, limit: int | None = None) -> list[str]:
-    """Read a corpus: one caption per line, white space collapsed, empty lines left out.
+def read_captions(
+    path: str | Path,
+    limit: int | None = None,
+    *,
+    column: str | None = None,
+    split: str = "train",
+    max_words: int | None = None,
+) -> list[str]:
+    """Read a corpus: white space in captions is collapsed, empty ones are left out.
 
     Args:
-        path: a UTF-8 text file.
+        path: a file or folder in one of the formats above.
         limit: read only that many captions, from the start.
+        column: where the captions are, in formats with columns; None looks for the usual names.
+        split: what to read of a file that holds several splits. As in the paper "train" of MSCOCO
+            takes Karpathy's "restval" with it.
+        max_words: leave out captions of more words; the paper takes 15 for SS1M.
 
     Raises:
-        DataError: if the file is missing, is not UTF-8 text, or holds no caption.
+        DataError: if the file is missing, is not what its suffix says, or holds no caption; a wrong
+            line is named.
+        InputError: for a `max_words` below 1.
     """
+    if max_words is not None and max_words < 1:
+        raise InputError(f"`max_words` must be at least 1 but is {max_words}.")
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"There is no corpus at {path}; give a text file, one caption per line.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; give a text file with one caption per line.") from error
-    except UnicodeDecodeError as error:
+    selection = Selection(column=column, split=split)
+    kept = (
+        caption
+        for text in _texts(path, selection)
+        if (caption := " ".join(text.split())) and (max_words is None or len(caption.split()) <= max_words)
+    )
+    captions = list(islice(kept, limit))
+    if not captions:
+        short = f" of at most {max_words} words" if max_words is not None else ""
+        raise DataError(f"{path} holds no caption{short}; write one per line.")
+    return captions
+
+
+def read_corpus(corpus: CorpusSettings, limit: int | None = None) -> list[str]:
+    """Read a corpus of a profile, see `read_captions`."""
+    return read_captions(
+        corpus.captions, limit, column=corpus.column, split=corpus.split, max_words=corpus.max_words
+    )
+
+
+def _texts(path: Path, selection: Selection) -> Iterator[str]:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return read_folder_captions(path, selection)
+    if suffix in _PICKLES:
         raise DataError(
-            f"{path} is not UTF-8 text (byte {error.start} cannot be read); save it as UTF-8 and try again."
-        ) from error
-    if "\0" in text:
-        raise DataError(f"{path} is not a text file; give one with one caption per line.")
-    captions = [caption for line in text.splitlines() if (caption := " ".join(line.split()))]
-    if not captions:
-        raise DataError(f"{path} holds no caption; write one per line.")
-    return captions[:limit]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandedIn:
-    """Captions that a person pasted or uploaded.
-
-    Attributes:
-        captions: distinct, white space collapsed, in their order.
-        doubles: how many were there already, and left out.
-        too_long: how many had more than 77 words or 1000 characters, and left out.
-    """
-
-    captions: tuple[str, ...]
-    doubles: int = 0
-    too_long: int = 0
-
-
-def parse_captions(content: str | bytes, name: str = "") -> HandedIn:
-    """Read captions from what a person handed in: lines of text, CSV, or JSON.
-
-    CSV is read from its column "caption" (or another of `CAPTION_NAMES`), or from its only column.
-    JSON may be a list of captions or of objects that hold them, COCO's and Karpathy's files included.
-
-    Args:
-        content: pasted text, or the bytes of a file.
-        name: of the file; its suffix says what it is. Without one it is text, one caption per line.
-
-    Raises:
-        InputError: if it is not UTF-8, not the kind of file that its name says, or holds no caption.
-    """
-    what = repr(Path(name).name) if name else "The text"
-    text = content if isinstance(content, str) else _decode(content, what)
-    suffix = Path(name).suffix.lower()
-    if suffix == ".json":
-        found = _from_json(text, what)
-    elif suffix in (".csv", ".tsv"):
-        found = _from_csv(text, what)
-    else:
-        found = iter(text.splitlines())
-    captions: dict[str, None] = {}
-    doubles = too_long = 0
-    for caption in (_UNWRITABLE.sub("", " ".join(line.split())) for line in found):
-        if len(caption) > MAX_CHARACTERS or caption.count(" ") >= MAX_WORDS:
-            too_long += 1
-        elif caption in captions:
-            doubles += 1
-        elif caption:
-            captions[caption] = None
-    if not captions:
-        long = f" ({too_long} of its lines are longer than {MAX_WORDS} words)" if too_long else ""
-        raise InputError(f"{what} holds no usable caption{long}; write one sentence per line.")
-    return HandedIn(captions=tuple(captions), doubles=doubles, too_long=too_long)
-
-
-def _decode(content: bytes, what: str) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{what} is not UTF-8 text (byte {error.start} cannot be read); save it as UTF-8 and try again."
-        ) from error
-    if "\0" in text:
-        raise InputError(f"{what} is not a text file; give one with one caption per line, CSV or JSON.")
-    return text
-
-
-def _from_csv(text: str, what: str) -> Iterator[str]:
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter, strict=True) if row]
-    except csv.Error as error:
-        raise InputError(f"{what} is not valid CSV: {error}.") from error
-    names = [cell.strip().lower() for cell in rows[0]] if rows else []
-    column = next((names.index(name) for name in CAPTION_NAMES if name in names), None)
-    if column is not None:
-        del rows[0]
-    elif len(names) > 1:
-        raise InputError(
-            f"{what} has no column named “caption”; its first line reads {', '.join(names)[:80]!r}."
+            f"{path} can run code when it is read; save its captions as JSON or text, one caption per line."
         )
-    return (row[column or 0] for row in rows if len(row) > (column or 0))
-
-
-def _from_json(text: str, what: str) -> Iterator[str]:
-    try:
-        return iter(list(_strings(json.loads(text), is_caption=True)))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{what} is not valid JSON: {str(error)[:80]}.") from error
-
-
-def _strings(value: Any, *, is_caption: bool) -> Iterator[str]:
-    """Find the strings of lists, and those under a caption's name, however deep."""
-    if isinstance(value, str):
-        if is_caption:
-            yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item, is_caption=is_caption)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(item, is_caption=key.lower() in CAPTION_NAMES)
+    if suffix in _READERS:
+        return _READERS[suffix](path, selection)
+    return iter(read_text(path, "a text file with one caption per line").splitlines())

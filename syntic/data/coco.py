@@ -1,4 +1,4 @@
-"""Test sets: pictures with reference captions and boxes, in COCO's annotation format."""
+"""Test sets: pictures with reference captions and boxes, in COCO's or in Karpathy's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..profiles.profile import KarpathySplit
 from ..types import Detection
+from .karpathy import read_karpathy_pictures
+from .text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,22 @@ class TestSet:
         )
 
     @classmethod
-    def open(cls, folder: str | Path) -> TestSet:
-        """Read `annotations.json` in `folder`; the picture files lie beside it.
+    def open(cls, source: str | Path | KarpathySplit) -> TestSet:
+        """Read a test set as a profile names it.
 
-        One file holds both kinds of COCO annotations: captions (`image_id`, `caption`) and objects
-        (`image_id`, `category_id`, `bbox` as left, top, width, height in pixels).
+        Args:
+            source: a folder with `annotations.json`, the picture files beside it; one file holds both
+                kinds of COCO annotations: captions (`image_id`, `caption`) and objects (`image_id`,
+                `category_id`, `bbox` as left, top, width, height in pixels). Or a split of a file in
+                Karpathy's format with the folder of its pictures.
 
         Raises:
             DataError: if the file or a picture is missing, the JSON is damaged, or an annotation
                 names an unknown picture or category.
         """
-        folder = Path(folder)
+        if isinstance(source, KarpathySplit):
+            return cls._open_karpathy(source)
+        folder = Path(source)
         path = folder / "annotations.json"
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
@@ -71,6 +79,22 @@ class TestSet:
             return cls._build(folder, path, raw)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is not in COCO's format: {type(error).__name__} {error}.") from error
+
+    @classmethod
+    def _open_karpathy(cls, source: KarpathySplit) -> TestSet:
+        path = source.captions
+        raw = read_json(path, "Karpathy's JSON file of splits, as `captions`")
+        pictures = list(read_karpathy_pictures(path, raw, source.split, source.images))
+        names = [name for name, _, _ in pictures]
+        if len(set(names)) != len(names):
+            raise DataError(f"{path}: two pictures share a name; file names must differ before the suffix.")
+        return cls(
+            folder=source.images,
+            names=names,
+            images=[image for _, image, _ in pictures],
+            references={name: references for name, _, references in pictures},
+            boxes={name: [] for name in names},
+        )
 
     @classmethod
     def _build(cls, folder: Path, path: Path, raw: dict[str, Any]) -> TestSet:

@@ -5,15 +5,17 @@ A store is a folder with `store.json`, which says what made it, and Parquet shar
 
     caption string | seed int64 | text_feature, image_feature (D,) float16 | tags, tag_scores lists
 
+While it is made, rows of an unfinished shard lie in `pieces/`, a file for each batch.
 It is all that a text-only decoder is trained on. Real pictures have no place in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -29,18 +31,21 @@ from .atomic import write_atomically, write_text_atomically
 logger = logging.getLogger(__name__)
 
 HEADER_FILE = "store.json"
+PIECES = "pieces"
+COLUMNS = {"caption", "seed", "text_feature", "image_feature", "tags", "tag_scores"}
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".json"}
 
 
-def fingerprint_model(name: str) -> str:
+def fingerprint_model(name: str, revision: str | None = None) -> str:
     """Name a model by what it is: a hash of its weights and configuration files, or its hub name.
 
     Args:
         name: a folder, `local-dir:` and a folder, or a hub name, as in a profile.
+        revision: on the hub, where the profile names one.
     """
     folder = Path(name.removeprefix("local-dir:"))
     if not folder.is_dir():
-        return name
+        return name if revision is None else f"{name}@{revision}"
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in WEIGHT_SUFFIXES):
         digest.update(path.relative_to(folder).as_posix().encode())
@@ -142,11 +147,25 @@ class FeatureRows:
     tags: list[list[str]]
     tag_scores: list[list[float]]
 
+    def to_table(self) -> pa.Table:
+        """Return them as they are stored: features as fixed-size lists of half precision."""
+        return pa.table(
+            {
+                "caption": pa.array(self.captions, pa.string()),
+                "seed": pa.array(self.seeds, pa.int64()),
+                "text_feature": _pack(self.text_features),
+                "image_feature": _pack(self.image_features),
+                "tags": pa.array(self.tags, pa.list_(pa.string())),
+                "tag_scores": pa.array(self.tag_scores, pa.list_(pa.float32())),
+            }
+        )
+
 
 class FeatureWriter:
-    """Writes a store shard by shard, in any order and from several processes.
+    """Writes a store batch by batch, in any order and from several processes.
 
-    Opening a folder that holds a store continues it.
+    A batch is on disk when `add` returns; the last one of a shard turns them into the shard. Opening a
+    folder that holds a store continues it.
 
     Raises:
         DataError: if the folder's store was made from something else; the message says what differs.
@@ -164,52 +183,90 @@ class FeatureWriter:
                 "choose another folder or delete it."
             )
 
-    def missing_shards(self, captions: Sequence[str]) -> list[int]:
-        """Return the shards still to be made; a damaged one counts as missing and is logged."""
-        missing = []
-        for shard in range(self.header.shards):
-            path = shard_path(self.folder, shard)
-            expected = [captions[row] for row in self.header.rows(shard)]
-            if not path.exists():
-                missing.append(shard)
-                continue
-            try:
-                whole = _read_shard(path, self.header).column("caption").to_pylist() == expected
-            except DataError:
-                whole = False
-            if not whole:
-                logger.warning("%s is damaged and will be made again", path)
-                missing.append(shard)
-        return missing
+    def missing_rows(self, captions: Sequence[str], shards: Iterable[int] | None = None) -> list[range]:
+        """Return the rows still to be made, as ranges inside one shard each.
 
-    def write(self, shard: int, rows: FeatureRows) -> None:
-        """Write one shard; it appears whole or not at all.
+        A damaged file counts as missing and is logged.
+
+        Args:
+            captions: the whole corpus.
+            shards: only these; None takes all.
+        """
+        missing = []
+        for shard in range(self.header.shards) if shards is None else shards:
+            rows = self.header.rows(shard)
+            if self._is_whole(shard_path(self.folder, shard), rows, captions):
+                continue
+            start = rows.start
+            for piece in self._pieces(shard):
+                if piece.start >= start and self._is_whole(self._piece_path(shard, piece), piece, captions):
+                    missing.append(range(start, piece.start))
+                    start = piece.stop
+            missing.append(range(start, rows.stop))
+        return [rows for rows in missing if len(rows)]
+
+    def add(self, rows: range, table: pa.Table) -> None:
+        """Write some rows of one shard; they are kept whole or not at all.
+
+        Args:
+            rows: their numbers in the corpus.
+            table: from `FeatureRows.to_table`.
 
         Raises:
             DataError: if a feature is not finite, or the number or width of the rows is wrong.
         """
-        count, width = len(self.header.rows(shard)), self.header.feature_width
-        for name in ("text_features", "image_features"):
-            values = getattr(rows, name)
-            if values.shape != (count, width):
+        shard = rows.start // self.header.shard_size
+        whole = self.header.rows(shard)
+        self._check(rows, table)
+        if rows != whole:
+            self._write(self._piece_path(shard, rows), table)
+            pieces = self._pieces(shard)
+            if sum(map(len, pieces)) < len(whole):
+                return
+            paths = [self._piece_path(shard, piece) for piece in pieces]
+            table = pa.concat_tables([_read(path) for path in paths]).combine_chunks()
+            self._check(whole, table)
+        self._write(shard_path(self.folder, shard), table)
+        for piece in self._pieces(shard):
+            self._piece_path(shard, piece).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others may still have pieces there
+            (self.folder / PIECES).rmdir()
+
+    def _check(self, rows: range, table: pa.Table) -> None:
+        width, where = self.header.feature_width, f"Rows {rows.start} to {rows.stop - 1}"
+        for name in ("text_feature", "image_feature"):
+            kind = table.schema.field(name).type
+            if table.num_rows != len(rows) or kind.list_size != width:
                 raise DataError(
-                    f"Shard {shard}: {name} must be of shape {(count, width)}, but are {values.shape}."
+                    f"{where}: {name} must be of shape {(len(rows), width)}, but is "
+                    f"{(table.num_rows, kind.list_size)}."
                 )
-            if not np.isfinite(values).all():
-                raise DataError(f"Shard {shard}: {name} are not finite; check the encoder's weights.")
-        table = pa.table(
-            {
-                "caption": pa.array(rows.captions, pa.string()),
-                "seed": pa.array(rows.seeds, pa.int64()),
-                "text_feature": _pack(rows.text_features),
-                "image_feature": _pack(rows.image_features),
-                "tags": pa.array(rows.tags, pa.list_(pa.string())),
-                "tag_scores": pa.array(rows.tag_scores, pa.list_(pa.float32())),
-            }
-        )
-        write_atomically(
-            shard_path(self.folder, shard), lambda path: pq.write_table(table, path, write_page_checksum=True)
-        )
+            if not np.isfinite(_stored_values(table.column(name), width)).all():
+                raise DataError(f"{where}: {name} is not finite; check the encoder's weights.")
+
+    def _is_whole(self, path: Path, rows: range, captions: Sequence[str]) -> bool:
+        if not path.exists():
+            return False
+        try:
+            if _read(path).column("caption").to_pylist() == [captions[row] for row in rows]:
+                return True
+        except (DataError, KeyError):
+            pass
+        logger.warning("%s is damaged and will be made again", path)
+        path.unlink(missing_ok=True)
+        return False
+
+    def _pieces(self, shard: int) -> list[range]:
+        """Return the rows of the pieces of a shard that are there, in order."""
+        found = (path.stem.split("-") for path in (self.folder / PIECES).glob(f"{shard:05d}-*.parquet"))
+        return sorted((range(int(first), int(end)) for _, first, end in found), key=lambda rows: rows.start)
+
+    def _piece_path(self, shard: int, rows: range) -> Path:
+        return self.folder / PIECES / f"{shard:05d}-{rows.start:08d}-{rows.stop:08d}.parquet"
+
+    @staticmethod
+    def _write(path: Path, table: pa.Table) -> None:
+        write_atomically(path, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
 
 
 class FeatureStore:
@@ -292,15 +349,23 @@ def shard_path(folder: Path, shard: int) -> Path:
 
 
 def _read_shard(path: Path, header: StoreHeader) -> pa.Table:
+    table = _read(path)
+    shard = int(path.stem.rpartition("-")[2])
+    if table.num_rows != len(header.rows(shard)):
+        raise DataError(
+            f"{path} does not belong to this store; run `python -m syntic synthesize` to make it again."
+        )
+    return table
+
+
+def _read(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path, memory_map=True, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path} is damaged; run `python -m syntic synthesize` with the same settings to make it again."
         ) from error
-    wanted = {"caption", "seed", "text_feature", "image_feature", "tags", "tag_scores"}
-    shard = int(path.stem.rpartition("-")[2])
-    if set(table.column_names) != wanted or table.num_rows != len(header.rows(shard)):
+    if set(table.column_names) != COLUMNS:
         raise DataError(
             f"{path} does not belong to this store; run `python -m syntic synthesize` to make it again."
         )

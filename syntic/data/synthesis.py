@@ -1,7 +1,8 @@
 """From captions to training data: generate an image per caption, encode both, detect tags.
 
-Resumable by shard: a killed run loses at most the shard it was in, and two processes may share the
+Resumable by batch: a killed run loses at most the batch it was in, and two processes may share the
 work with `part`. Results do not depend on how the work was split, because each caption has its own seed.
+What makes the batches is an engine: this process, or the workers of `ray_engine`. All else is the same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
+import pyarrow as pa
 import torch
 from PIL import Image
 
@@ -62,7 +63,7 @@ class SynthesisSettings:
     Attributes:
         seed: one number that all per-caption seeds follow from.
         batch_size: captions per forward pass.
-        shard_size: captions per file, which is what a killed run may lose.
+        shard_size: captions per file.
         part: (k, n): make only every n-th shard, from the k-th, k in 1..n.
         keep_images: folder for the generated pictures as WebP, or None to drop them.
     """
@@ -113,9 +114,9 @@ def make_header(
     return StoreHeader(
         profile=profile.name,
         models={
-            "generator": fingerprint_model(generator.model),
-            "encoder": fingerprint_model(profile.encoder.model),
-            "detector": fingerprint_model(profile.detector.model),
+            "generator": fingerprint_model(generator.model, generator.revision),
+            "encoder": fingerprint_model(profile.encoder.model, profile.encoder.revision),
+            "detector": fingerprint_model(profile.detector.model, profile.detector.revision),
         },
         settings={
             "seed": settings.seed,
@@ -126,12 +127,70 @@ def make_header(
             "width_px": generator.width_px,
             "enlargement": generator.enlargement,
             "detector_threshold": profile.detector.threshold,
+            # Named only where it is chosen, so that stores made before there was a choice are still known.
+            **({} if generator.precision == "auto" else {"precision": generator.precision}),
+            **({} if generator.variant is None else {"variant": generator.variant}),
         },
         captions=len(captions),
         captions_hash=hash_captions(captions),
         feature_width=width,
         shard_size=settings.shard_size,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Captions to be worked on together; all of one shard.
+
+    Attributes:
+        rows: their numbers in the corpus.
+        captions: the texts.
+    """
+
+    rows: range
+    captions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowMaker:
+    """The frozen models that turn captions into rows of a store.
+
+    Attributes:
+        generator: captions and seeds -> images.
+        encoder: CLIP; its features are stored with unit norm.
+        detector: its distinct labels become the tags of Eq. 4.
+        seed: see `SynthesisSettings`.
+        keep_images: see `SynthesisSettings`.
+    """
+
+    generator: ImageGenerator
+    encoder: FeatureEncoder
+    detector: TagDetector
+    seed: int = 0
+    keep_images: Path | None = None
+
+    def make(self, batch: Batch) -> pa.Table:
+        """Generate, encode and detect; return the rows as they are stored."""
+        texts = batch.captions
+        seeds = [caption_seed(self.seed, row) for row in batch.rows]
+        images = self.generator.generate(texts, seeds)
+        if self.keep_images is not None:
+            self.keep_images.mkdir(parents=True, exist_ok=True)
+            for row, image in zip(batch.rows, images, strict=True):
+                image.save(self.keep_images / f"{row:07d}.webp", quality=90)
+        found = [unique_tags(detections) for detections in self.detector.detect(images)]
+        return FeatureRows(
+            captions=texts,
+            seeds=seeds,
+            text_features=self.encoder.encode_texts(texts).cpu().numpy(),  # (B, D)
+            image_features=self.encoder.encode_images(images).cpu().numpy(),  # (B, D)
+            tags=[labels for labels, _ in found],
+            tag_scores=[scores for _, scores in found],
+        ).to_table()
+
+
+Engine = Callable[[list[Batch]], Iterator[tuple[range, pa.Table]]]
+"""Makes batches, in any order: (numbers of the rows, the rows)."""
 
 
 def synthesize(
@@ -145,7 +204,7 @@ def synthesize(
     settings: SynthesisSettings | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[SynthesisProgress]:
-    """Make the missing shards of a feature store, yielding after every batch.
+    """Make what is missing of a feature store in this process, see `synthesize_with`.
 
     Args:
         captions: the whole corpus.
@@ -155,7 +214,44 @@ def synthesize(
         encoder: CLIP; its features are stored with unit norm.
         detector: its distinct labels become the tags of Eq. 4.
         settings: how to cut up the work.
-        should_stop: asked before every batch; finished shards stay.
+        should_stop: asked before every batch; finished batches stay.
+    """
+    settings = settings or SynthesisSettings()
+    maker = RowMaker(
+        generator=generator,
+        encoder=encoder,
+        detector=detector,
+        seed=settings.seed,
+        keep_images=settings.keep_images,
+    )
+    return synthesize_with(
+        lambda batches: ((batch.rows, maker.make(batch)) for batch in batches),
+        captions,
+        folder,
+        header=header,
+        settings=settings,
+        should_stop=should_stop,
+    )
+
+
+def synthesize_with(
+    engine: Engine,
+    captions: Sequence[str],
+    folder: str | Path,
+    *,
+    header: StoreHeader,
+    settings: SynthesisSettings,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[SynthesisProgress]:
+    """Make what is missing of a feature store, yielding after every batch.
+
+    Args:
+        engine: makes the batches.
+        captions: the whole corpus.
+        folder: the store; one that is there is continued.
+        header: from `make_header`.
+        settings: how to cut up the work.
+        should_stop: asked before every batch; finished batches stay.
 
     Yields:
         SynthesisProgress.
@@ -164,67 +260,32 @@ def synthesize(
         DataError: if the folder holds a store made from something else.
         Cancelled: when `should_stop` said so.
     """
-    settings = settings or SynthesisSettings()
     writer = FeatureWriter(folder, header)
     number, parts = settings.part
     mine = range(number - 1, header.shards, parts)
-    missing = set(writer.missing_shards(captions))
     total = sum(len(header.rows(shard)) for shard in mine)
-    done = sum(len(header.rows(shard)) for shard in mine if shard not in missing)
-    already, started = done, time.monotonic()
-    for shard in mine:
-        if shard not in missing:
-            continue
-        batches = []
-        rows = header.rows(shard)
-        for start in range(rows.start, rows.stop, settings.batch_size):
-            if should_stop():
-                raise Cancelled(f"Stopped after {done} of {total} captions; run it again to continue.")
-            indices = range(start, min(start + settings.batch_size, rows.stop))
-            batches.append(_make_rows(captions, indices, generator, encoder, detector, settings))
-            done += len(indices)
-            rate = (done - already) / max(time.monotonic() - started, 1e-9)
-            remaining = (total - done) / rate
-            if indices.stop == rows.stop:
-                writer.write(shard, _join(batches))
-                logger.info("%d of %d captions, %.1f per second, %.0f s left", done, total, rate, remaining)
-            yield SynthesisProgress(
-                done=done, total=total, captions_per_second=rate, remaining_seconds=remaining
-            )
+    batches = [
+        Batch(rows=rows, captions=[captions[row] for row in rows])
+        for missing in writer.missing_rows(captions, mine)
+        for rows in _cut(missing, settings.batch_size)
+    ]
+    done = already = total - sum(len(batch.rows) for batch in batches)
+    if not batches:
+        return
+    started = time.monotonic()
+    results = engine(batches)
+    for _ in batches:
+        if should_stop():
+            raise Cancelled(f"Stopped after {done} of {total} captions; run it again to continue.")
+        rows, table = next(results)
+        writer.add(rows, table)
+        done += len(rows)
+        rate = (done - already) / max(time.monotonic() - started, 1e-9)
+        remaining = (total - done) / rate
+        logger.info("%d of %d captions, %.1f per second, %.0f s left", done, total, rate, remaining)
+        yield SynthesisProgress(done=done, total=total, captions_per_second=rate, remaining_seconds=remaining)
 
 
-def _make_rows(
-    captions: Sequence[str],
-    indices: range,
-    generator: ImageGenerator,
-    encoder: FeatureEncoder,
-    detector: TagDetector,
-    settings: SynthesisSettings,
-) -> FeatureRows:
-    texts = [captions[index] for index in indices]
-    seeds = [caption_seed(settings.seed, index) for index in indices]
-    images = generator.generate(texts, seeds)
-    if settings.keep_images is not None:
-        settings.keep_images.mkdir(parents=True, exist_ok=True)
-        for index, image in zip(indices, images, strict=True):
-            image.save(settings.keep_images / f"{index:07d}.webp", quality=90)
-    found = [unique_tags(detections) for detections in detector.detect(images)]
-    return FeatureRows(
-        captions=texts,
-        seeds=seeds,
-        text_features=encoder.encode_texts(texts).cpu().numpy(),  # (B, D)
-        image_features=encoder.encode_images(images).cpu().numpy(),  # (B, D)
-        tags=[labels for labels, _ in found],
-        tag_scores=[scores for _, scores in found],
-    )
-
-
-def _join(batches: list[FeatureRows]) -> FeatureRows:
-    return FeatureRows(
-        captions=[caption for batch in batches for caption in batch.captions],
-        seeds=[seed for batch in batches for seed in batch.seeds],
-        text_features=np.concatenate([batch.text_features for batch in batches]),
-        image_features=np.concatenate([batch.image_features for batch in batches]),
-        tags=[tags for batch in batches for tags in batch.tags],
-        tag_scores=[scores for batch in batches for scores in batch.tag_scores],
-    )
+def _cut(rows: range, size: int) -> list[range]:
+    """Cut rows into batches."""
+    return [range(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]

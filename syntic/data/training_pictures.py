@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
+from ..profiles import KarpathySplit
 from .coco import TestSet
 
 SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
@@ -36,25 +37,34 @@ class TrainingPictures:
         return len(self.images)
 
     @classmethod
-    def open(cls, folder: str | Path) -> TrainingPictures:
+    def open(cls, source: str | Path | KarpathySplit) -> TrainingPictures:
         """Read a folder of pictures; captions are in its `annotations.json`, as a test set has, or absent.
+
+        Args:
+            source: the folder, or a split of a file in Karpathy's format, which has captions.
 
         Raises:
             DataError: if it is missing, holds no picture, or its annotations are damaged.
         """
-        folder = Path(folder)
+        if isinstance(source, KarpathySplit):
+            return cls._described(TestSet.open(source))
+        folder = Path(source)
         if not folder.is_dir():
             raise DataError(
                 f"There are no training pictures at {folder}; for the emoji profile render them with "
                 "`python -m syntic emoji scenes --train 2000`, for another name a folder with --pictures."
             )
         if (folder / "annotations.json").is_file():
-            described = TestSet.open(folder)
-            return cls(folder, described.images, [described.references[name] for name in described.names])
+            return cls._described(TestSet.open(folder))
         images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
         if not images:
             raise DataError(f"{folder} holds no picture; give a folder with {', '.join(SUFFIXES)} files.")
         return cls(folder, images, [[] for _ in images])
+
+    @classmethod
+    def _described(cls, pictures: TestSet) -> TrainingPictures:
+        captions = [pictures.references[name] for name in pictures.names]
+        return cls(pictures.folder, pictures.images, captions)
 
     def shared_with(self, others: Iterable[Path]) -> list[Path]:
         """Return those of its pictures that are byte by byte the same as one of some other files."""

@@ -61,7 +61,7 @@ def measure(image_features: np.ndarray, text_features: np.ndarray, *, seed: int 
     between = (1 - pair_cosine) / 2
     within = ((1 - image_cone) / 2 + (1 - text_cone) / 2) / 2
     return GapMeasures(
-        centroid_distance=float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))),
+        centroid_distance=centroid_distance(x, y),
         relative_modality_gap=between / (between + within) if between + within > 0 else 0.0,
         alignment=float(((x - y) ** 2).sum(axis=1).mean()),
         image_uniformity=_uniformity(x),
@@ -71,6 +71,11 @@ def measure(image_features: np.ndarray, text_features: np.ndarray, *, seed: int 
         text_cone=text_cone,
         pair_cosine=pair_cosine,
     )
+
+
+def centroid_distance(image_features: np.ndarray, text_features: np.ndarray) -> float:
+    """Return ||mean x - mean y|| of features (n, D) and (m, D) (Liang et al. 2022)."""
+    return float(np.linalg.norm(image_features.mean(axis=0) - text_features.mean(axis=0)))
 
 
 def shift_gap(
@@ -132,7 +137,7 @@ def loss_along_shift(
     for amount in amounts.tolist():
         x, y = shift_gap(image_features, text_features, amount)
         losses.append(contrastive_loss(x, y, temperature))
-        distances.append(float(np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))))
+        distances.append(centroid_distance(x, y))
     return ShiftCurve(amounts=amounts, losses=np.array(losses), distances=np.array(distances))
 
 

@@ -86,6 +86,11 @@ class GapSample:
         """The numbers of refinement steps at which `refined` knows the features."""
         return sorted({*range(0, MAX_STEPS + 1, STEPS_BETWEEN), min(self.refinement.steps, MAX_STEPS)})
 
+    @property
+    def is_refined(self) -> bool:
+        """Whether `refined` knows the features at all of `steps`, and so answers at once."""
+        return bool(self._kept)
+
     def with_real(self, real: RealPictures | None) -> GapSample:
         """Return the same captions beside other pictures; what Eq. 2 made of them is shared."""
         return replace(self, real=real)

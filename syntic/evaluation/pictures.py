@@ -247,8 +247,12 @@ def _text(tokens: list[int], end_id: int, tokenizer: TokenDecoder) -> str:
 
 def _key(images: Sequence[Path], profile: Profile, views: frozenset[View]) -> str:
     digest = hashlib.sha256()
-    for model in (profile.encoder.model, str(profile.encoder.pretrained), profile.detector.model):
-        digest.update(fingerprint_model(model).encode())
+    for model, revision in (
+        (profile.encoder.model, profile.encoder.revision),
+        (str(profile.encoder.pretrained), None),
+        (profile.detector.model, profile.detector.revision),
+    ):
+        digest.update(fingerprint_model(model, revision).encode())
     digest.update(str(profile.detector.threshold).encode())
     digest.update(",".join(sorted(views)).encode())
     for path in images:

@@ -22,6 +22,7 @@ from ..runtime import pick_device
 from .captioner import CaptionModel
 from .checkpoint import load_checkpoint, read_weights
 from .decoder import DecoderConfig
+from .neighbours import make_support_set
 from .projection import SupportSet
 from .variant import Variant
 
@@ -73,7 +74,8 @@ class Components:
 
         def load() -> SupportSet:
             store = self.feature_store(corpus)
-            return SupportSet(torch.from_numpy(store.text_features).to(self.device), store.captions)
+            features = torch.from_numpy(store.text_features).to(self.device)
+            return make_support_set(features, store.captions, self.profile.projection)
 
         return self._once(("support", self.profile.corpus(corpus).features), load)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..data.captions import MAX_CHARACTERS, MAX_WORDS
+from ..data.handed_in import MAX_CHARACTERS, MAX_WORDS
 from ..data.images import load_image
 from ..errors import InputError
 from ..profiles import Profile

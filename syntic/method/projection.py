@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,7 +25,15 @@ from ..errors import InputError, ShapeError
 from .similarity import require_same_width, unit_norm
 
 QUERY_BLOCK = 256
-CHUNK_VALUES = 2**20  # 4 MiB of float32: small enough to be still in cache when it is read again
+TEXT_VALUES = 2**22  # 16 MiB of float32: small enough to be still in cache when it is read again
+WEIGHT_VALUES = 2**20  # 4 MiB for the weights of a block, of which there are a few copies
+
+
+class TextIndex(Protocol):
+    """What finds the texts nearest to a picture; `syntic.method.neighbours.NeighbourIndex` is one."""
+
+    def search(self, queries: Tensor) -> Tensor:
+        """Return (B, K) positions of texts for (B, D) queries; -1 where fewer were found."""
 
 
 class SupportSet:
@@ -33,15 +42,19 @@ class SupportSet:
     Args:
         features: (M, D) text features; brought to unit norm where they are not.
         captions: the M captions they belong to.
+        index: finds the nearest texts, and Eq. 3 then weighs those alone; None weighs all.
 
     Raises:
         ShapeError: if the two differ in number.
         InputError: if a feature is not finite.
     """
 
-    def __init__(self, features: Tensor | np.ndarray, captions: Sequence[str]) -> None:
+    def __init__(
+        self, features: Tensor | np.ndarray, captions: Sequence[str], index: TextIndex | None = None
+    ) -> None:
         self.features = unit_norm(features, "support features")
         self.captions = captions
+        self.index = index
         if len(self.features) != len(captions):
             raise ShapeError(f"There are {len(self.features)} support features but {len(captions)} captions.")
 
@@ -50,7 +63,9 @@ class SupportSet:
 
     def to(self, device: torch.device) -> SupportSet:
         """Return the same support set with its features on `device`."""
-        return self if self.features.device == device else SupportSet(self.features.to(device), self.captions)
+        if self.features.device == device:
+            return self
+        return SupportSet(self.features.to(device), self.captions, self.index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +127,19 @@ def project_onto_support(
         raise InputError(f"`top_k` must be at least 1 but is {top_k}.")
     if own_indices is not None:
         own_indices = _checked_own_indices(own_indices, len(queries), support)
-    blocks = [
-        _project_block(
-            queries[start : start + QUERY_BLOCK],
-            support.features,
-            temperature,
-            min(top_k, len(support) - (own_indices is not None)),
-            None if own_indices is None else own_indices[start : start + QUERY_BLOCK],
-        )
-        for start in range(0, len(queries), QUERY_BLOCK)
-    ]
+    if support.index is not None:
+        blocks = _project_onto_nearest(queries, support, support.index, temperature, top_k, own_indices)
+    else:
+        blocks = [
+            _project_block(
+                queries[start : start + QUERY_BLOCK],
+                support.features,
+                temperature,
+                min(top_k, len(support) - (own_indices is not None)),
+                None if own_indices is None else own_indices[start : start + QUERY_BLOCK],
+            )
+            for start in range(0, len(queries), QUERY_BLOCK)
+        ]
     features, indices, weights, similarities, entropy = map(torch.cat, zip(*blocks, strict=True))
     return Projection(
         features=features,
@@ -132,48 +150,97 @@ def project_onto_support(
     )
 
 
+def _project_onto_nearest(
+    queries: Tensor,
+    support: SupportSet,
+    index: TextIndex,
+    temperature: float,
+    top_k: int,
+    own: Tensor | None,
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Eq. 3 row by row, each over the texts that the index finds for it; positions are the support set's."""
+    found = [row[row >= 0].to(queries.device) for row in index.search(queries)]  # B of (K,)
+    top_k = min(top_k, min(map(len, found)) - (own is not None))
+    blocks = []
+    for number, rows in enumerate(found):
+        column = None
+        if own is not None:
+            here = (rows == own[number]).nonzero().flatten()
+            column = here if len(here) else rows.new_tensor([-1])
+        features, places, *rest = _project_block(
+            queries[number : number + 1], support.features[rows], temperature, top_k, column
+        )
+        weights, similarities, entropy = rest
+        blocks.append((features, rows[places], weights, similarities, entropy))
+    return blocks
+
+
 def _project_block(
     queries: Tensor, support: Tensor, temperature: float, top_k: int, own: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Eq. 3 for up to QUERY_BLOCK rows; sums are kept relative to the running maximum of the logits."""
     rows, width = queries.shape
-    maximum = queries.new_full((rows, 1), -math.inf)
+    scaled = queries / temperature
+    maximum = queries.new_full((rows, 1), torch.finfo(queries.dtype).min)
     total = queries.new_zeros(rows, 1)  # sum of exp(logit - maximum)
     moment = queries.new_zeros(rows, 1)  # sum of exp(logit - maximum) * (logit - maximum)
     mixture = queries.new_zeros(rows, width)  # sum of exp(logit - maximum) * t
-    best = queries.new_empty(rows, 0)
-    best_indices = torch.empty(rows, 0, dtype=torch.long, device=queries.device)
-    size = max(1, CHUNK_VALUES // max(width, rows))
+    best = _Best(queries, top_k)
+    size = max(1, min(TEXT_VALUES // width, WEIGHT_VALUES // rows))
     for start in range(0, len(support), size):
         texts = support[start : start + size]  # (C, D)
-        similarities = queries @ texts.T  # (B, C)
-        if own is not None:
-            _mask_own(similarities, own - start)
-        top, indices = similarities.topk(min(top_k, len(texts)), dim=1)
-        best, kept = torch.cat([best, top], dim=1).topk(min(top_k, best.shape[1] + top.shape[1]), dim=1)
-        best_indices = torch.cat([best_indices, indices + start], dim=1).gather(1, kept)
+        logits = scaled @ texts.T  # (B, C)
+        masked = None if own is None else _own_columns(own - start, logits.shape[1])
+        if masked is not None:
+            logits[masked] = -math.inf
+        highest = logits.amax(dim=1, keepdim=True)  # -inf where there is nothing but the own caption
+        best.update(logits, highest, start)
 
-        # A chunk may hold nothing but the own caption, whose logit is -inf.
-        raised = torch.maximum(maximum, top[:, :1] / temperature)
-        raised = raised.clamp(min=torch.finfo(raised.dtype).min)
+        raised = torch.maximum(maximum, highest)
         shift = maximum - raised
         scale = shift.exp()
-        logits = similarities.div_(temperature).sub_(raised)
+        logits = logits.sub_(raised)
         weights = logits.exp()
+        if masked is not None:
+            logits[masked] = 0.0  # its weight is 0, and 0 times -inf would be no number
         moment = scale * (moment + torch.where(total > 0, total * shift, total))
-        moment = moment + torch.where(weights > 0, weights * logits, weights).sum(dim=1, keepdim=True)
+        moment = moment + torch.linalg.vecdot(weights, logits)[:, None]
         total = scale * total + weights.sum(dim=1, keepdim=True)
-        mixture = scale * mixture + weights @ texts
+        mixture = torch.addmm(mixture.mul_(scale), weights, texts)
         maximum = raised
     projected = torch.nn.functional.normalize(mixture / total, dim=1)
-    top_weights = (best / temperature - maximum).exp() / total
+    top_weights = (best.logits - maximum).exp() / total
     entropy = (total.log() - moment / total).squeeze(1).clamp(min=0)
-    return projected, best_indices, top_weights, best, entropy
+    return projected, best.indices, top_weights, best.logits * temperature, entropy
 
 
-def _mask_own(similarities: Tensor, columns: Tensor) -> None:
-    inside = ((columns >= 0) & (columns < similarities.shape[1])).nonzero().flatten()
-    similarities[inside, columns[inside]] = -math.inf
+class _Best:
+    """The largest logits seen so far, of each of B rows, largest first.
+
+    A chunk is sorted only for rows in which something is larger than the smallest of these. With texts
+    in no order that is soon the exception.
+    """
+
+    def __init__(self, queries: Tensor, top_k: int) -> None:
+        self.logits = queries.new_full((len(queries), top_k), -math.inf)  # (B, k)
+        self.indices = torch.full((len(queries), top_k), -1, dtype=torch.long, device=queries.device)
+
+    def update(self, logits: Tensor, highest: Tensor, start: int) -> None:
+        """Take in a chunk: (B, C) logits of the texts from `start` on, and their (B, 1) maxima."""
+        rows = (highest > self.logits[:, -1:]).flatten().nonzero().flatten()
+        if not len(rows):
+            return
+        count = min(self.logits.shape[1], logits.shape[1])
+        values, places = (logits if len(rows) == len(logits) else logits[rows]).topk(count, dim=1)
+        values, kept = torch.cat([self.logits[rows], values], dim=1).topk(self.logits.shape[1], dim=1)
+        self.logits[rows] = values
+        self.indices[rows] = torch.cat([self.indices[rows], places + start], dim=1).gather(1, kept)
+
+
+def _own_columns(columns: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Return the positions (row, column) of the own captions that lie in a chunk."""
+    inside = ((columns >= 0) & (columns < width)).nonzero().flatten()
+    return inside, columns[inside]
 
 
 def _checked_own_indices(own: Tensor, rows: int, support: SupportSet) -> Tensor:

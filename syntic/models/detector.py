@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ..errors import CheckpointError
 from ..profiles.profile import DetectorSettings
 from ..types import Detection
 from .folders import require_model, silence_loading_bars
+from .loading import LOADING_ERRORS, explain
 
 IMAGE_BATCH = 16
 REGIONS = 36  # per picture; the fixed number that Anderson et al. (2018) published features of
@@ -52,22 +52,24 @@ class Detector:
         """Load the model that a profile names.
 
         Raises:
-            CheckpointError: if it is not there or cannot be loaded.
+            CheckpointError: if it is not there or cannot be loaded; the cause is named.
+            ResourceError: if memory is short.
         """
         from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
         require_model(settings.model, "config.json", "detector", "python -m syntic emoji pretrain detector")
         silence_loading_bars()
+        revision = settings.revision or "main"
         try:
             model = AutoModelForObjectDetection.from_pretrained(
-                settings.model, use_safetensors=True, trust_remote_code=False
+                settings.model, revision=revision, use_safetensors=True, trust_remote_code=False
             )
-            processor = AutoImageProcessor.from_pretrained(settings.model, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise CheckpointError(
-                f"The detector cannot be loaded from {settings.model!r}; check the folder or the network."
-            ) from error
-        return cls(model, processor, settings.threshold, device)
+            processor = AutoImageProcessor.from_pretrained(
+                settings.model, revision=revision, trust_remote_code=False
+            )
+            return cls(model, processor, settings.threshold, device)
+        except LOADING_ERRORS as error:
+            raise explain(error, "The detector", settings.model, settings.revision) from error
 
     @property
     def labels(self) -> list[str]:

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 import open_clip
 import torch
+from huggingface_hub import hf_hub_download, snapshot_download
 from open_clip.factory import parse_model_name
 from PIL import Image
 from torch import Tensor
 
 from ..errors import CheckpointError
 from ..profiles.profile import EncoderSettings
+from .loading import LOADING_ERRORS, explain
 
 IMAGE_BATCH = 64
 TEXT_BATCH = 256
@@ -118,16 +120,20 @@ class ClipEncoder:
         """Load the model that a profile names.
 
         Raises:
-            CheckpointError: if it is not there or cannot be loaded.
+            CheckpointError: if it is not there or cannot be loaded; the cause is named.
+            ResourceError: if memory is short.
         """
         options = _loading_options(settings)
         try:
+            name = settings.model
+            if settings.revision is not None:
+                name, options = _at_revision(settings, options)
             model, _, preprocess = open_clip.create_model_and_transforms(
-                settings.model, device=device, weights_only=True, **options
+                name, device=device, weights_only=True, **options
             )
-            tokenize = open_clip.get_tokenizer(settings.model)
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"CLIP cannot be loaded from {settings.model!r}: {_say(error)}") from error
+            tokenize = open_clip.get_tokenizer(name)
+        except LOADING_ERRORS as error:
+            raise explain(error, "CLIP", settings.model, settings.revision) from error
         return cls(model, preprocess, tokenize, device)
 
     @torch.no_grad()
@@ -201,5 +207,25 @@ def _loading_options(settings: EncoderSettings) -> dict[str, Any]:
     return {"pretrained": settings.pretrained, "force_quick_gelu": bool(tag.get("quick_gelu", False))}
 
 
-def _say(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:300]
+def _at_revision(settings: EncoderSettings, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Fetch weights of one revision, which open_clip's own loader cannot name, and say how to load them."""
+    schema, identifier = parse_model_name(settings.model)
+    if schema == "hf-hub":
+        folder = snapshot_download(
+            identifier,
+            revision=settings.revision,
+            allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
+        )
+        return f"local-dir:{folder}", options
+    tag = open_clip.get_pretrained_cfg(settings.model, settings.pretrained or "")
+    repository, _, file = str(tag.get("hf_hub", "")).rpartition("/")
+    if not repository:
+        raise CheckpointError(
+            f"CLIP {settings.model!r} with {settings.pretrained!r} is not from the hub and has no revisions; "
+            "leave `revision` out of [encoder]."
+        )
+    weights = hf_hub_download(repository, file or "open_clip_model.safetensors", revision=settings.revision)
+    picture = {
+        f"image_{name}": tag[name] for name in ("mean", "std", "interpolation", "resize_mode") if name in tag
+    }
+    return settings.model, options | picture | {"pretrained": weights}

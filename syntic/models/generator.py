@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import CheckpointError, ShapeError
+from ..errors import ResourceError, ShapeError
 from ..profiles.profile import GeneratorSettings
 from .folders import require_model, silence_loading_bars
+from .loading import LOADING_ERRORS, explain, is_out_of_memory
 
 OnStep = Callable[[int, int, Image.Image | None], None]
 
@@ -31,16 +33,16 @@ class Generator:
     """A frozen `DiffusionPipeline`.
 
     Attributes:
-        pipeline: the diffusers pipeline; float32 on the CPU, float16 on CUDA.
+        pipeline: the diffusers pipeline, in the precision that the settings name.
         settings: steps, guidance and size.
     """
 
     def __init__(self, pipeline: Any, settings: GeneratorSettings, device: torch.device) -> None:
-        self.pipeline = pipeline.to(device)
-        self.pipeline.set_progress_bar_config(disable=True)
         for part in ("unet", "vae"):  # convolutions prefer it, on CPUs too
-            if hasattr(self.pipeline, part):
-                getattr(self.pipeline, part).to(memory_format=torch.channels_last)
+            if hasattr(pipeline, part):
+                getattr(pipeline, part).to(memory_format=torch.channels_last)
+        self.pipeline = _placed(pipeline, settings, device)
+        self.pipeline.set_progress_bar_config(disable=True)
         self.settings = settings
         self.device = device
 
@@ -49,7 +51,8 @@ class Generator:
         """Load the pipeline that a profile names.
 
         Raises:
-            CheckpointError: if it is not there or cannot be loaded.
+            CheckpointError: if it is not there or cannot be loaded; the cause is named.
+            ResourceError: if memory is short.
         """
         from diffusers import DiffusionPipeline
 
@@ -60,15 +63,15 @@ class Generator:
         try:
             pipeline = DiffusionPipeline.from_pretrained(
                 settings.model,
-                dtype=torch.float16 if device.type == "cuda" else torch.float32,
+                revision=settings.revision,
+                variant=settings.variant,
+                dtype=dtype_of(settings, device),
                 use_safetensors=True,
                 trust_remote_code=False,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-            raise CheckpointError(
-                f"The generator cannot be loaded from {settings.model!r}; check the folder or the network."
-            ) from error
-        return cls(pipeline, settings, device)
+            return cls(pipeline, settings, device)
+        except LOADING_ERRORS as error:
+            raise explain(error, "The generator", settings.model, settings.revision) from error
 
     @torch.inference_mode()
     def generate(
@@ -87,6 +90,7 @@ class Generator:
 
         Raises:
             ShapeError: if the two differ in number.
+            ResourceError: if memory is short.
         """
         if len(texts) != len(seeds):
             raise ShapeError(f"There are {len(texts)} texts but {len(seeds)} seeds; give each text one.")
@@ -99,16 +103,26 @@ class Generator:
                 on_step(step + 1, total, self._preview(tensors["latents"], step + 1, total))
             return {}
 
-        output = self.pipeline(
-            prompt=texts,
-            num_inference_steps=self.settings.steps,
-            guidance_scale=self.settings.guidance_scale,
-            height=self.settings.height_px,
-            width=self.settings.width_px,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            callback_on_step_end=None if on_step is None else after_step,
-            callback_on_step_end_tensor_inputs=["latents"],
-        )
+        options = {
+            "num_inference_steps": self.settings.steps,
+            "guidance_scale": self.settings.guidance_scale,
+            "height": self.settings.height_px,
+            "width": self.settings.width_px,
+            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            "callback_on_step_end": None if on_step is None else after_step,
+            "callback_on_step_end_tensor_inputs": ["latents"],
+        }
+        known = inspect.signature(self.pipeline.__call__).parameters  # not every pipeline has them all
+        try:
+            output = self.pipeline(prompt=texts, **{n: v for n, v in options.items() if n in known})
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ResourceError(
+                f"{len(texts)} pictures of {self.settings.width_px} x {self.settings.height_px} pixels at a "
+                "time do not fit into memory; lower `batch_size`, or set `attention_slicing = true` or "
+                '`offload = "model"` in the [generator] section of the profile.'
+            ) from error
         return [self._enlarge(image.convert("RGB")) for image in output.images]
 
     def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
@@ -131,3 +145,27 @@ class Generator:
         if times == 1:
             return image
         return image.resize((image.width * times, image.height * times), Image.Resampling.LANCZOS)
+
+
+def dtype_of(settings: GeneratorSettings, device: torch.device) -> torch.dtype:
+    """Return the type of the weights: half precision on CUDA unless the settings say otherwise."""
+    if settings.precision == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[
+        settings.precision
+    ]
+
+
+def _placed(pipeline: Any, settings: GeneratorSettings, device: torch.device) -> Any:
+    """Bring a pipeline to its device, or leave it beside the GPU and let it come in parts."""
+    if settings.attention_slicing:
+        pipeline.enable_attention_slicing()
+        if hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
+            pipeline.vae.enable_slicing()
+    if settings.offload == "none" or device.type == "cpu":
+        return pipeline.to(device)
+    if settings.offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.enable_sequential_cpu_offload(device=device)
+    return pipeline

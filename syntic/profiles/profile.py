@@ -15,6 +15,9 @@ from ..errors import InputError
 
 PROFILES = Path(__file__).parent
 REPOSITORY = PROFILES.parent.parent
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+OFFLOADS = ("none", "model", "sequential")
+ENGINES = ("auto", "exact", "faiss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,15 @@ class GeneratorSettings:
     """The text-to-image model: a path or hub name for `DiffusionPipeline.from_pretrained`.
 
     Its pictures of `height_px` x `width_px` are resized to `enlargement` times as many pixels a side.
+
+    Attributes:
+        revision: branch, tag or commit on the hub; None takes the newest.
+        variant: of the weight files, "fp16" for example, where a model offers several.
+        batch_size: pictures at a time when a corpus is synthesized.
+        precision: "float32", "float16", "bfloat16", or "auto": float16 on CUDA, else float32.
+        attention_slicing: compute attention and the autoencoder in slices; slower, less memory.
+        offload: "none"; "model" keeps only the part at work on the GPU; "sequential" only its layer,
+            which is slow. Neither has a meaning on a CPU.
     """
 
     model: str
@@ -30,22 +42,52 @@ class GeneratorSettings:
     height_px: int = 512
     width_px: int = 512
     enlargement: int = 1
+    revision: str | None = None
+    variant: str | None = None
+    batch_size: int = 16
+    precision: str = "auto"
+    attention_slicing: bool = False
+    offload: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuse what no generator can do."""
+        for name, allowed in (("precision", PRECISIONS), ("offload", OFFLOADS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"[generator] `{name}` must be one of {', '.join(allowed)}, not {getattr(self, name)!r}."
+                )
+        for name in ("steps", "batch_size", "height_px", "width_px", "enlargement"):
+            if getattr(self, name) < 1:
+                raise InputError(f"[generator] `{name}` must be at least 1 but is {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
-    """CLIP: names for `open_clip.create_model_and_transforms`; a folder as `local-dir:PATH`."""
+    """CLIP: names for `open_clip.create_model_and_transforms`.
+
+    Attributes:
+        model: a name that open_clip knows, `hf-hub:NAME`, or a folder as `local-dir:PATH`.
+        pretrained: the weights of a name that open_clip knows.
+        revision: branch, tag or commit on the hub, for weights from there; None takes the newest.
+    """
 
     model: str
     pretrained: str | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSettings:
-    """The detector: a path or hub name for `AutoModelForObjectDetection.from_pretrained`."""
+    """The detector: a path or hub name for `AutoModelForObjectDetection.from_pretrained`.
+
+    Attributes:
+        threshold: lowest score that counts.
+        revision: branch, tag or commit on the hub; None takes the newest.
+    """
 
     model: str
     threshold: float = 0.9
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +112,45 @@ class RefinementSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProjectionSettings:
+    """How Eq. 3 goes through the support set.
+
+    Attributes:
+        engine: "exact" weighs every text; "faiss" only the nearest, which an index finds; "auto" is exact
+            up to `exact_limit` texts.
+        exact_limit: texts up to which "auto" is exact. The exact sum reads all features once for 256
+            pictures; an index takes time and memory to build.
+        neighbours: texts that take part with "faiss".
+        probes: lists of the index that are searched; more find more.
+    """
+
+    engine: str = "auto"
+    exact_limit: int = 2_000_000
+    neighbours: int = 1024
+    probes: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be searched."""
+        if self.engine not in ENGINES:
+            raise InputError(f"[projection] `engine` must be {', '.join(ENGINES)}, not {self.engine!r}.")
+        for name in ("exact_limit", "neighbours", "probes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"[projection] `{name}` must be at least 1 but is {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorpusSettings:
     """One text corpus.
 
     Attributes:
-        captions: text file, one caption per line.
+        captions: file or folder in any format of `syntic.data.captions`; plain text has one per line.
         features: folder of the feature store that `synthesize` wrote for it.
         decoders: folder of the trained decoders, one per variant.
         temperature: of Eq. 3 with this corpus as support set.
         map: the precomputed UMAP of its features, or None.
+        column: where the captions are, in formats with columns; None looks for the usual names.
+        split: what to read of a file that holds several splits.
+        max_words: captions of more words are left out; None keeps all.
     """
 
     captions: Path
@@ -86,6 +158,24 @@ class CorpusSettings:
     decoders: Path
     temperature: float = 0.01
     map: Path | None = None
+    column: str | None = None
+    split: str = "train"
+    max_words: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KarpathySplit:
+    """Pictures to measure on: one split of a file in Karpathy's format.
+
+    Attributes:
+        captions: `dataset_coco.json` or the like.
+        images: folder of its pictures.
+        split: "test" or "val".
+    """
+
+    captions: Path
+    images: Path
+    split: str = "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +183,10 @@ class Profile:
     """Everything that `SynTIC.from_profile` loads.
 
     Attributes:
-        test_sets: name -> folder with `annotations.json` in COCO's format and the pictures.
-        training_pictures: corpus -> folder of real pictures of its domain, in the same form; only systems
-            that learn from real pictures use them, and they need not be there.
+        test_sets: name -> folder with `annotations.json` in COCO's format and the pictures, or a
+            table with the keys of KarpathySplit.
+        training_pictures: corpus -> real pictures of its domain, in the same forms; only systems that learn
+            from real pictures use them, and they need not be there.
         example_texts: sentences offered on the first page.
         example_images: folder of pictures offered on the first page, or None.
     """
@@ -106,9 +197,10 @@ class Profile:
     detector: DetectorSettings
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
+    projection: ProjectionSettings = field(default_factory=ProjectionSettings)
     corpora: dict[str, CorpusSettings] = field(default_factory=dict)
-    test_sets: dict[str, Path] = field(default_factory=dict)
-    training_pictures: dict[str, Path] = field(default_factory=dict)
+    test_sets: dict[str, Path | KarpathySplit] = field(default_factory=dict)
+    training_pictures: dict[str, Path | KarpathySplit] = field(default_factory=dict)
     example_texts: tuple[str, ...] = ()
     example_images: Path | None = None
 
@@ -153,8 +245,9 @@ _SECTIONS: dict[str, type] = {
     "detector": DetectorSettings,
     "decoder": DecoderSettings,
     "refinement": RefinementSettings,
+    "projection": ProjectionSettings,
 }
-_PATHS = {"captions", "features", "decoders", "map", "example_images"}
+_PATHS = {"captions", "features", "decoders", "map", "example_images", "images"}
 
 
 def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
@@ -172,7 +265,10 @@ def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
         elif key == "corpora":
             value = {n: _build(CorpusSettings, v, base, f"{where} [corpora.{n}]") for n, v in value.items()}
         elif key in ("test_sets", "training_pictures"):
-            value = {n: base / v for n, v in value.items()}
+            value = {
+                n: _build(KarpathySplit, v, base, f"{where} [{key}.{n}]") if isinstance(v, dict) else base / v
+                for n, v in value.items()
+            }
         elif key in _PATHS:
             value = base / value
         elif key == "example_texts":

@@ -24,7 +24,8 @@ from ..baselines import TextOnly
 from ..data.features import FeatureStore, fingerprint_model
 from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
-from ..method import CaptionModel, DecoderConfig, SupportSet, Variant, save_checkpoint
+from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint
+from ..method.neighbours import make_support_set
 from ..profiles import Profile
 from .events import (
     Preparing,
@@ -108,7 +109,8 @@ def train(
     with seeded(settings.seed, "weights", device):
         config = decoder_config(profile, text_model.tokenizer, text_model.width)
         model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
-    support = SupportSet(torch.from_numpy(store.text_features).to(device), store.captions)
+    texts = torch.from_numpy(store.text_features).to(device)
+    support = make_support_set(texts, store.captions, profile.projection)
     run = Run(
         settings,
         model,
@@ -283,6 +285,7 @@ def _prepare(
         refinement=refinement_of(settings, profile),
         temperature=temperature_of(settings, profile),
         max_tokens=profile.decoder.max_tokens,
+        projection=profile.projection,
         max_tags=settings.max_tags,
         mask_own_caption=settings.mask_own_caption,
         seed=settings.seed,
@@ -355,7 +358,10 @@ def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
             "synthesize them again."
         )
-    made_with, here = store.header.models.get("encoder"), fingerprint_model(profile.encoder.model)
+    made_with, here = (
+        store.header.models.get("encoder"),
+        fingerprint_model(profile.encoder.model, profile.encoder.revision),
+    )
     if made_with != here:
         raise DataError(
             f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "

@@ -147,10 +147,11 @@ def open_training_pictures(settings: RunSettings, profile: Profile) -> TrainingP
             f"for {name!r}; give a folder with --pictures."
         )
     pictures = TrainingPictures.open(known.get(name, Path(name)))
-    for test_name, folder in profile.test_sets.items():
-        if not (folder / "annotations.json").is_file():
+    for test_name, source in profile.test_sets.items():
+        annotations = source / "annotations.json" if isinstance(source, Path) else source.captions
+        if not annotations.is_file():
             continue
-        shared = pictures.shared_with(TestSet.open(folder).images)
+        shared = pictures.shared_with(TestSet.open(source).images)
         if shared:
             raise InputError(
                 f"{len(shared)} of the {len(pictures)} pictures in {pictures.folder} are in the test set "

@@ -25,8 +25,9 @@ from ..data.features import FeatureStore
 from ..data.tags import MAX_TAGS, TagTable
 from ..errors import DataError
 from ..method import SupportSet, Variant, project_onto_support, refine_features
+from ..method.neighbours import make_support_set
 from ..method.tokens import encode_captions
-from ..profiles.profile import RefinementSettings
+from ..profiles.profile import ProjectionSettings, RefinementSettings
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def prepare(
     refinement: RefinementSettings,
     temperature: float,
     max_tokens: int,
+    projection: ProjectionSettings | None = None,
     max_tags: int = MAX_TAGS,
     mask_own_caption: bool = False,
     seed: int = 0,
@@ -125,6 +127,7 @@ def prepare(
         refinement: settings of Eq. 2.
         temperature: of Eq. 3.
         max_tokens: captions are cut there.
+        projection: how Eq. 3 goes through the corpus; None takes the defaults.
         max_tags: tags per image.
         mask_own_caption: give each caption's own text no weight in its projection.
         seed: of the batches of Eq. 2.
@@ -140,7 +143,7 @@ def prepare(
     query = query.to(device)
     features = query
     if variant.project:
-        support = SupportSet(texts.to(device), store.captions)
+        support = make_support_set(texts.to(device), store.captions, projection or ProjectionSettings())
         features = _projected(query, support, temperature, mask_own_caption, report)
     table = positions = None
     if variant.tags:

@@ -15,7 +15,7 @@ import torch
 from ..data.features import FeatureStore
 from ..method.captioner import LABEL_SMOOTHING
 from ..profiles import Profile
-from ..profiles.profile import RefinementSettings
+from ..profiles.profile import ProjectionSettings, RefinementSettings
 from .events import TrainingFinished
 from .settings import RunSettings
 from .state import Progress
@@ -45,6 +45,8 @@ def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str
         "temperature": temperature_of(settings, profile),
         "features": store.fingerprint,
     }
+    if profile.projection != ProjectionSettings():  # named only where chosen: older runs keep their names
+        described["projection"] = asdict(profile.projection)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -10,6 +10,7 @@ from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
 from .pages.gap import ModalityGap
+from .pages.learn import Learn
 from .pages.train import GO_TO_RUN, Train
 from .pages.walk_through import WalkThrough
 from .theme import build_theme, style_sheet
@@ -44,6 +45,10 @@ def build_app(service: SynticService) -> gr.Blocks:
         train = Train(service)
         restored = demo.load(train.restore, train.keys, train.restored, **on_load)
         restored.then(None, js=GO_TO_RUN)
+    with demo.route("Learn", "/learn"):
+        header("learn")
+        learn = Learn(service)
+        learn.load(demo)
     with demo.route("About", "/about"):
         header("about")
         build_about(service)

@@ -9,7 +9,13 @@ import gradio as gr
 
 from ..service import Missing
 
-PAGES = (("Walk through", ""), ("Modality gap", "gap"), ("Train", "train"), ("About", "about"))
+PAGES = (
+    ("Walk through", ""),
+    ("Modality gap", "gap"),
+    ("Train", "train"),
+    ("Learn", "learn"),
+    ("About", "about"),
+)
 
 # The theme button, on a phone the way from the gallery to what runs, and the sample's path on the map.
 HEAD = """

@@ -20,6 +20,8 @@ ENDPOINTS = [
     "/gap_map",
     "/gap_measures",
     "/gap_neighbours",
+    "/lesson_figure",
+    "/lesson_steps",
     "/trace",
     "/train_download",
     "/train_remove",

@@ -24,6 +24,7 @@ LAYERS = [
     {"emoji"},
     {"syntic"},  # the public names in syntic/__init__.py
     {"gap_service", "jobs"},
+    {"lesson_service"},
     {"service"},
     {"ui"},
     {"commands", "__main__"},

@@ -1,97 +1,259 @@
+"""Corpora in every format that caption data sets come in, and what is wrong with a file."""
+
+from __future__ import annotations
+
+import json
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from syntic.data import parse_captions, read_captions
+from syntic.data import TestSet, TrainingPictures, read_captions, read_corpus
 from syntic.errors import DataError, InputError
+from syntic.profiles import KarpathySplit, load_profile
+
+SAVED = Path(__file__).parents[1] / "saved_captions"
 
 
-def test_one_caption_per_line_blank_lines_and_spaces_removed(tmp_path: Path) -> None:
-    path = tmp_path / "corpus.txt"
-    path.write_bytes("\ufeffa dog  runs \r\n\r\n\tzwei Hünde\n".encode())
-    assert read_captions(path) == ["a dog runs", "zwei Hünde"]
-    assert read_captions(path, limit=1) == ["a dog runs"]
+def write_json(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"\n \n", "holds no caption"),
-        ("ein Hündchen".encode("latin-1"), "not UTF-8"),
-        (b"a\0b\n", "not a text file"),
-    ],
-)
-def test_an_unusable_corpus_is_refused_with_a_reason(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "corpus.txt"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message) as caught:
-        read_captions(path)
-    assert str(path) in caught.value.detail
+def karpathy_image(split: str, name: str, *captions: str, folder: str | None = "val2014") -> dict[str, Any]:
+    """An entry of `dataset_coco.json`, or of `dataset_flickr30k.json`, which names no folder."""
+    entry: dict[str, Any] = {
+        "filename": name,
+        "imgid": 0,
+        "split": split,
+        "sentids": list(range(len(captions))),
+        "sentences": [
+            {"tokens": caption.lower().split(), "raw": caption, "imgid": 0, "sentid": 0}
+            for caption in captions
+        ],
+    }
+    return entry | ({"filepath": folder, "cocoid": 391895} if folder else {})
 
 
-def test_a_missing_corpus_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no corpus at .*nothing.txt"):
-        read_captions(tmp_path / "nothing.txt")
-    with pytest.raises(DataError, match="is a folder"):
-        read_captions(tmp_path)
+def write_karpathy(folder: Path, **changes: Any) -> Path:
+    images = [
+        karpathy_image("train", "COCO_train2014_1.jpg", "A dog runs. ", "One dog.", folder="train2014"),
+        karpathy_image("test", "COCO_val2014_2.jpg", "A test picture."),
+        karpathy_image("restval", "COCO_val2014_3.jpg", "A cat\nsits."),
+        karpathy_image("val", "COCO_val2014_4.jpg", "A validation picture."),
+    ]
+    return write_json(folder / "dataset_coco.json", {"images": images, "dataset": "coco"} | changes)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("", "a dog\n\n  two   cats \n"),
-        ("captions.txt", b"\xef\xbb\xbfa dog\r\ntwo cats\r\n"),
-        ("captions.csv", b"id,Caption\n1,a dog\n2,two cats\n"),
-        ("captions.csv", b"a dog\ntwo cats\n"),
-        ("captions.csv", b'sentence;id\n"a dog";1\ntwo cats;2\n'),
-        ("captions.tsv", b"7\ttext\n8\ta dog\n9\ttwo cats\n"),
-        ("list.json", b'["a dog", "two cats"]'),
-        ("objects.json", b'[{"text": "a dog", "id": "x"}, {"caption": "two cats"}]'),
-        (
-            "coco.json",
-            b'{"annotations": [{"caption": "a dog"}, {"caption": "two cats"}], "info": {"url": "x"}}',
-        ),
-        (
-            "karpathy.json",
-            b'{"images": [{"sentences": [{"raw": "a dog", "tokens": ["a", "dog"]}, {"raw": "two cats"}]}]}',
-        ),
-    ],
-)
-def test_captions_are_read_from_what_people_have(name: str, content: str | bytes) -> None:
-    assert parse_captions(content, name).captions == ("a dog", "two cats")
+class TestText:
+    def test_one_caption_per_line_blank_lines_and_spaces_removed(self, tmp_path):
+        path = tmp_path / "corpus.txt"
+        path.write_bytes("\ufeffa dog  runs \r\n\r\n\tzwei Hünde\n".encode())
+        assert read_captions(path) == ["a dog runs", "zwei Hünde"]
+        assert read_captions(path, limit=1) == ["a dog runs"]
+
+    def test_long_descriptions_are_left_out_as_the_paper_does_with_ss1m(self, tmp_path):
+        path = tmp_path / "ss1m.txt"
+        fifteen = " ".join(["word"] * 15)
+        path.write_text(f"{fifteen} more\n{fifteen}\nshort one\n")
+        assert read_captions(path, max_words=15) == [fifteen, "short one"]
+        assert read_captions(path, limit=1, max_words=15) == [fifteen]  # the limit counts what is kept
+        with pytest.raises(DataError, match="holds no caption of at most 1 words"):
+            read_captions(path, max_words=1)
+        with pytest.raises(InputError, match="`max_words` must be at least 1 but is 0"):
+            read_captions(path, max_words=0)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"\n \n", "holds no caption"),
+            ("a dog\nein Hündchen".encode("latin-1"), "not UTF-8 text .line 2,"),
+            (b"a\nb\0c\n", "not a text file .line 2"),
+        ],
+    )
+    def test_an_unusable_corpus_is_refused_with_its_line(self, tmp_path, content, message):
+        path = tmp_path / "corpus.txt"
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message) as caught:
+            read_captions(path)
+        assert str(path) in caught.value.detail
+
+    def test_a_missing_corpus_is_named(self, tmp_path):
+        for name in ("nothing.txt", "nothing.json", "nothing.csv", "nothing.parquet"):
+            with pytest.raises(DataError, match=f"no corpus at .*{name}"):
+                read_captions(tmp_path / name)
+        with pytest.raises(DataError, match="is a folder"):
+            read_captions(tmp_path)
+
+    def test_a_pickle_is_not_opened(self, tmp_path):
+        with pytest.raises(DataError, match="can run code"):
+            read_captions(tmp_path / "captions.pkl")
 
 
-def test_doubles_and_long_lines_are_left_out_and_counted() -> None:
-    found = parse_captions("a dog\na  dog\n" + "word " * 78 + "\n" + "x" * 1001 + "\na cat\n" + "y " * 77)
-    assert found.captions == ("a dog", "a cat", " ".join("y" * 77))
-    assert (found.doubles, found.too_long) == (1, 2)
+class TestKarpathy:
+    def test_training_takes_the_texts_of_train_and_restval_alone(self, tmp_path):
+        path = write_karpathy(tmp_path)  # not one picture is there
+        assert read_captions(path) == ["A dog runs.", "One dog.", "A cat sits."]
+        assert read_captions(path, split="val") == ["A validation picture."]
+
+    def test_evaluation_takes_pictures_and_references_of_its_split(self, tmp_path):
+        path = write_karpathy(tmp_path)
+        picture = tmp_path / "images" / "val2014" / "COCO_val2014_2.jpg"
+        picture.parent.mkdir(parents=True)
+        Image.new("RGB", (32, 24)).save(picture)
+        test_set = TestSet.open(KarpathySplit(captions=path, images=tmp_path / "images"))
+        assert test_set.references == {"COCO_val2014_2": ["A test picture."]}
+        assert test_set.images == [picture]
+        assert test_set.boxes == {"COCO_val2014_2": []}
+        with pytest.raises(
+            DataError, match=r"entry 4 .*'val2014/COCO_val2014_4.jpg'.*1 of 1 pictures of 'val'"
+        ):
+            TestSet.open(KarpathySplit(captions=path, images=tmp_path / "images", split="val"))
+
+    def test_systems_that_may_see_pictures_learn_from_train_and_restval(self, tmp_path):
+        path = write_karpathy(tmp_path)
+        for name in ("train2014/COCO_train2014_1.jpg", "val2014/COCO_val2014_3.jpg"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            Image.new("RGB", (32, 24)).save(tmp_path / name)
+        pictures = TrainingPictures.open(KarpathySplit(captions=path, images=tmp_path, split="train"))
+        assert [image.name for image in pictures.images] == ["COCO_train2014_1.jpg", "COCO_val2014_3.jpg"]
+        assert pictures.captions == [["A dog runs.", "One dog."], ["A cat sits."]]
+
+    def test_flickr30k_names_no_folder(self, tmp_path):
+        images = [karpathy_image("train", "1.jpg", "Two men."), karpathy_image("test", "2.jpg", "A bus.")]
+        for image in images:
+            del image["filepath"], image["cocoid"]
+        path = write_json(tmp_path / "dataset_flickr30k.json", {"images": images, "dataset": "flickr30k"})
+        Image.new("RGB", (32, 24)).save(tmp_path / "2.jpg")
+        assert read_captions(path) == ["Two men."]
+        assert TestSet.open(KarpathySplit(captions=path, images=tmp_path)).names == ["2"]
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (
+                [karpathy_image("train", "1.jpg", "A dog."), {"split": "train"}],
+                "entry 2 of `images`, has no `sent",
+            ),
+            ([karpathy_image("train", "1.jpg", "A dog."), {}], "entry 2 of `images`, has no `split`"),
+            ([karpathy_image("train", "1.jpg") | {"sentences": [{}]}], "entry 1 .* without `raw`"),
+            ([karpathy_image("test", "1.jpg", "A dog.")], "no split 'train'; it has: test"),
+        ],
+    )
+    def test_a_damaged_file_is_refused_with_its_entry(self, tmp_path, images, message):
+        with pytest.raises(DataError, match=message):
+            read_captions(write_karpathy(tmp_path, images=images))
+
+    def test_a_file_that_was_cut_off_is_refused_with_its_line(self, tmp_path):
+        path = tmp_path / "dataset_coco.json"
+        path.write_text('{"images": [\n{"filename":')
+        with pytest.raises(DataError, match="not valid JSON in line 2"):
+            read_captions(path)
+        with pytest.raises(DataError, match="not valid JSON in line 2"):
+            TestSet.open(KarpathySplit(captions=path, images=tmp_path))
+
+    def test_a_picture_outside_the_folder_is_not_there(self, tmp_path):
+        Image.new("RGB", (32, 24)).save(tmp_path / "secret.png")
+        path = write_karpathy(tmp_path, images=[karpathy_image("test", "secret.png", "A dog.", folder="..")])
+        (tmp_path / "images").mkdir()
+        with pytest.raises(DataError, match="not in"):
+            TestSet.open(KarpathySplit(captions=path, images=tmp_path / "images"))
 
 
-def test_halves_of_characters_are_dropped() -> None:
-    (caption,) = parse_captions(b'["a\\ud800 dog\\u0000 \\ud83d\\ude00"]', "x.json").captions
-    assert caption == "a dog 😀"
-    caption.encode()
+class TestTables:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            ["a dog", "two cats"],
+            [{"caption": "a dog"}, {"caption": "two cats"}],
+            [{"image": "1.jpg", "captions": ["a dog", "two cats"]}],
+            [{"text": "a dog", "split": "train"}, {"text": "x", "split": "test"}, {"text": "two cats"}],
+            {"1": "a dog", "2": ["two cats"]},
+            {"images": [{"id": 1}], "annotations": [{"id": 1, "image_id": 1, "caption": "a dog"},
+                                                    {"id": 2, "image_id": 1, "caption": "two cats"}]},
+        ],
+    )  # fmt: skip
+    def test_json_in_its_usual_shapes(self, tmp_path, value):
+        assert read_captions(write_json(tmp_path / "captions.json", value)) == ["a dog", "two cats"]
+
+    def test_json_lines_and_csv(self, tmp_path):
+        lines = tmp_path / "captions.jsonl"
+        lines.write_text('{"caption": "a dog"}\n\n"two cats"\n')
+        table = tmp_path / "captions.csv"
+        table.write_text(
+            'file,caption,split\n1.jpg,a dog,train\n2.jpg,x,test\n3.jpg,"two, three\ncats",train\n'
+        )
+        tabs = tmp_path / "captions.tsv"
+        tabs.write_text('caption\turl\na "big dog\thttp://example.org\n')
+        assert read_captions(lines) == ["a dog", "two cats"]
+        assert read_captions(table) == ["a dog", "two, three cats"]
+        assert read_captions(table, column="file") == ["1.jpg", "3.jpg"]
+        assert read_captions(tabs) == ['a "big dog']
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("c.jsonl", '"a dog"\n{\n', "not valid JSON in line 2"),
+            ("c.jsonl", '{"caption": "a"}\n{"title": "b"}\n', "line 2, has no column 'caption'.*only title"),
+            ("c.json", '["a dog", 7]', "entry 2, holds '7' where a caption should be"),
+            ("c.json", "7", "holds a single int"),
+            ("c.csv", "url\nx\n", "line 1, has no column 'caption'.*only url"),
+            ("c.csv", "id,caption\n1,a dog\n2\n", "line 3, has 1 cells where the head line has 2"),
+            ("c.csv", "id,caption\n1,a dog, a cat\n", "line 2, has more cells"),
+            ("c.csv", 'id,caption\n1,"a"b\n', "line 2, cannot be read"),
+            ("c.parquet", "PAR1 nothing", "is damaged"),
+            ("c.arrow", "nothing", "is damaged"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_line_is_named(self, tmp_path, name, content, message):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=message) as caught:
+            read_captions(tmp_path / name)
+        assert str(tmp_path / name) in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("", " \n\n", "The text holds no usable caption; write one"),
-        ("", "word " * 100, "1 of its lines are longer than 77 words"),
-        ("a.txt", "ein Hündchen".encode("latin-1"), r"'a.txt' is not UTF-8 text \(byte 5"),
-        ("a.txt", "a dog".encode("utf-16"), "not UTF-8"),
-        ("a.txt", b"PK\0\0", "not a text file"),
-        ("a.csv", b"id,words\n1,a dog\n", "no column named “caption”.*'id, words'"),
-        ("a.csv", b'caption\n"a dog', "not valid CSV"),
-        ("a.csv", b"", "no usable caption"),
-        ("a.json", b"{", "not valid JSON"),
-        ("a.json", b"[" * 100_000, "not valid JSON"),
-        ("a.json", b'{"words": ["a dog"]}', "no usable caption"),
-        ("/private/place/a.json", b"{", "^'a.json'"),
-    ],
-)
-def test_what_holds_no_captions_is_refused_in_one_sentence(
-    name: str, content: str | bytes, message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        parse_captions(content, name)
+class TestHuggingFace:
+    def test_what_save_to_disk_wrote(self):
+        assert read_captions(SAVED / "splits") == ["a dog runs", "two cats on a bench"]
+        assert read_captions(SAVED / "splits", split="test") == ["a bird"]
+        assert read_captions(SAVED / "lists") == ["a red car", "one car"]
+        with pytest.raises(DataError, match="no split 'val'; it has: train, test"):
+            read_captions(SAVED / "splits", split="val")
+
+    def test_a_downloaded_repository(self):
+        assert read_captions(SAVED / "repository") == ["a dog runs", "two cats on a bench"]
+        with pytest.raises(DataError, match="files of the split 'test'"):
+            read_captions(SAVED / "repository", split="test")
+
+    def test_other_columns_are_not_read(self, tmp_path):
+        """A picture beside the captions, even a damaged one, is none of a corpus's business."""
+        table = pa.table({"image": [b"not a picture"], "caption": ["a dog"], "split": ["train"]})
+        pq.write_table(table, tmp_path / "c.parquet")
+        with (
+            pa.OSFile(str(tmp_path / "c.arrow"), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write(table)
+        assert read_captions(tmp_path / "c.parquet") == ["a dog"]
+        assert read_captions(tmp_path / "c.arrow") == ["a dog"]
+        with pytest.raises(DataError, match="no column 'title', only image, caption, split"):
+            read_captions(tmp_path / "c.parquet", column="title")
+
+
+def test_a_profile_says_how_its_corpora_are_read(tmp_path, tiny_profile_path):
+    write_karpathy(tmp_path)
+    text = tiny_profile_path.read_text(encoding="utf-8").replace(
+        'captions = "everyday.txt"', 'captions = "dataset_coco.json"\nsplit = "val"\nmax_words = 3'
+    ) + 'coco = { captions = "dataset_coco.json", images = "images" }\n'  # fmt: skip
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    profile = load_profile(tmp_path / "mine.toml")
+    assert read_corpus(profile.corpus("everyday")) == ["A validation picture."]
+    assert profile.test_sets["coco"] == KarpathySplit(
+        captions=tmp_path / "dataset_coco.json", images=tmp_path / "images"
+    )
+    (tmp_path / "mine.toml").write_text(text.replace(", images =", ", pictures ="), encoding="utf-8")
+    with pytest.raises(InputError, match=r"\[test_sets.coco\]: unknown key 'pictures'; allowed are captions"):
+        load_profile(tmp_path / "mine.toml")

@@ -41,7 +41,7 @@ def test_every_command_explains_itself(command, capsys):
     assert left.value.code == 0
     text = capsys.readouterr().out
     assert f"example:\n  python -m syntic {command}" in text
-    if command != "experiment":
+    if command not in ("experiment", "bench"):
         assert "--profile" in text
 
 

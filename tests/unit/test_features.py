@@ -50,7 +50,7 @@ def make_rows(indices: range, seed: int = 0) -> FeatureRows:
 def write_store(folder: Path, shards: tuple[int, ...] = (0, 1, 2)) -> FeatureWriter:
     writer = FeatureWriter(folder, make_header())
     for shard in shards:
-        writer.write(shard, make_rows(writer.header.rows(shard)))
+        writer.add(writer.header.rows(shard), make_rows(writer.header.rows(shard)).to_table())
     return writer
 
 
@@ -75,7 +75,7 @@ def test_the_fingerprint_follows_the_contents(tmp_path: Path) -> None:
     write_store(tmp_path / "b", (1, 2, 0))
     first = FeatureStore.open(tmp_path / "a").fingerprint
     assert FeatureStore.open(tmp_path / "b").fingerprint == first
-    FeatureWriter(tmp_path / "b", make_header()).write(1, make_rows(range(4, 8), seed=5))
+    FeatureWriter(tmp_path / "b", make_header()).add(range(4, 8), make_rows(range(4, 8), seed=5).to_table())
     assert FeatureStore.open(tmp_path / "b").fingerprint != first
 
 
@@ -92,7 +92,7 @@ def test_an_unfinished_store_opens_only_on_request(tmp_path: Path) -> None:
         FeatureStore.open(tmp_path)
     store = FeatureStore.open(tmp_path, allow_partial=True)
     assert store.captions == CAPTIONS[:4] + CAPTIONS[8:]
-    assert FeatureWriter(tmp_path, make_header()).missing_shards(CAPTIONS) == [1]
+    assert FeatureWriter(tmp_path, make_header()).missing_rows(CAPTIONS) == [range(4, 8)]
 
 
 def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,9 +102,9 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, caplog: pytest.
     with pytest.raises(DataError, match="part-00001.parquet is damaged"):
         FeatureStore.open(tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert writer.missing_shards(CAPTIONS) == [1]
+        assert writer.missing_rows(CAPTIONS) == [range(4, 8)]
     assert "part-00001.parquet" in caplog.text
-    writer.write(1, make_rows(range(4, 8)))
+    writer.add(range(4, 8), make_rows(range(4, 8)).to_table())
     assert FeatureStore.open(tmp_path).captions == CAPTIONS
 
 
@@ -123,10 +123,24 @@ def test_nothing_half_written_stays_behind(tmp_path: Path) -> None:
     rows = make_rows(range(4))
     rows.text_features[0, 0] = np.nan
     with pytest.raises(DataError, match="not finite"):
-        writer.write(0, rows)
+        writer.add(range(4), rows.to_table())
     with pytest.raises(DataError, match="must be of shape"):
-        writer.write(2, make_rows(range(4)))
+        writer.add(range(8, 10), make_rows(range(4)).to_table())
     assert [path.name for path in tmp_path.iterdir()] == ["store.json"]
+
+
+def test_batches_are_kept_until_their_shard_is_whole(tmp_path: Path) -> None:
+    writer = FeatureWriter(tmp_path, make_header())
+    for rows in (range(6, 8), range(0, 4), range(4, 5)):  # any order
+        writer.add(rows, make_rows(rows).to_table())
+    again = FeatureWriter(tmp_path, make_header())
+    assert again.missing_rows(CAPTIONS) == [range(5, 6), range(8, 10)]
+    assert again.missing_rows(CAPTIONS, [2]) == [range(8, 10)]
+    again.add(range(5, 6), make_rows(range(5, 6)).to_table())
+    assert not (tmp_path / "pieces").exists()
+    again.add(range(8, 10), make_rows(range(8, 10)).to_table())
+    write_store(tmp_path / "whole")
+    assert FeatureStore.open(tmp_path).fingerprint == FeatureStore.open(tmp_path / "whole").fingerprint
 
 
 def test_a_folder_without_a_store_says_how_to_make_one(tmp_path: Path) -> None:

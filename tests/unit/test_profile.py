@@ -49,7 +49,13 @@ def test_the_papers_profile_has_the_papers_settings():
     assert (profile.decoder.layers, profile.decoder.heads) == (4, 4)
     assert (profile.refinement.temperature, profile.refinement.learning_rate) == (1 / 100, 1e-5)
     temperatures = {name: corpus.temperature for name, corpus in profile.corpora.items()}
+    everyday = temperatures.pop("everyday")  # for short runs, on the emoji world's captions
     assert temperatures == {"coco": 1 / 100, "flickr30k": 1 / 80, "ss1m": 1 / 100}
+    assert everyday == 1 / 100
+    assert profile.corpora["everyday"].captions == load_profile("emoji").corpora["everyday"].captions
+    assert profile.corpora["ss1m"].max_words == 15
+    test_set = profile.test_sets["coco"]
+    assert (test_set.images, test_set.split) == (REPOSITORY / "data/coco/images", "test")
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from syntic.errors import InputError, ShapeError
+from syntic.__main__ import main
+from syntic.errors import InputError, MissingToolError, ShapeError
+from syntic.evaluation.bench_projection import (
+    exponent,
+    make_queries,
+    make_texts,
+    measure_index,
+    measure_projection,
+)
 from syntic.method import SupportSet, project_onto_support
 from syntic.method import projection as projection_module
+from syntic.method.neighbours import NeighbourIndex, make_support_set, weight_recall
+from syntic.profiles.profile import ProjectionSettings
 
 
 def unit(rows: int, width: int = 24, seed: int = 0) -> torch.Tensor:
@@ -34,7 +46,7 @@ def slow_projection(images, texts, temperature, own=None):
 @pytest.mark.parametrize("temperature", [1e-4, 0.005, 0.01, 1 / 80, 0.5, 100.0])
 @pytest.mark.parametrize("chunk_values", [24, 24 * 7, 2**20])
 def test_it_equals_the_plain_softmax_in_chunks_of_any_size(monkeypatch, temperature, chunk_values):
-    monkeypatch.setattr(projection_module, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(projection_module, "TEXT_VALUES", chunk_values)
     monkeypatch.setattr(projection_module, "QUERY_BLOCK", 3)
     images, texts = unit(5, seed=1), unit(50, seed=2)
     features, weights, entropy = slow_projection(images, texts, temperature)
@@ -78,7 +90,7 @@ def test_the_order_of_the_support_changes_nothing():
 
 @pytest.mark.parametrize("chunk_values", [24, 2**20])
 def test_the_own_caption_gets_no_weight(monkeypatch, chunk_values):
-    monkeypatch.setattr(projection_module, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(projection_module, "TEXT_VALUES", chunk_values)
     texts = unit(20, seed=2)
     images = F.normalize(texts + 0.1 * unit(20, seed=3), dim=1)
     own = torch.arange(20)
@@ -153,3 +165,97 @@ def test_what_does_not_fit_is_refused():
         project_onto_support(unit(2), support, own_indices=torch.tensor([1, 5]))
     with pytest.raises(ShapeError, match="at least 2"):
         project_onto_support(unit(1), support_of(unit(1)), own_indices=torch.tensor([0]))
+
+
+@pytest.fixture(scope="module")
+def texts() -> torch.Tensor:
+    return make_texts(2000, 24)
+
+
+class TestNeighbours:
+    """FAISS finds the texts, Eq. 3 weighs them."""
+
+    def test_all_neighbours_give_the_exact_projection(self, texts):
+        images = make_queries(texts, 5)
+        index = NeighbourIndex(texts, neighbours=2000, probes=1000)
+        assert torch.equal(index.search(images).sort(dim=1).values, torch.arange(2000).expand(5, -1))
+        exact = project_onto_support(images, support_of(texts), temperature=0.05)
+        found = project_onto_support(
+            images, SupportSet(texts, support_of(texts).captions, index), temperature=0.05
+        )
+        torch.testing.assert_close(found.features, exact.features, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found.entropy, exact.entropy, atol=1e-4, rtol=1e-4)
+        assert torch.equal(found.top_indices, exact.top_indices)
+        torch.testing.assert_close(found.top_weights, exact.top_weights)
+
+    def test_the_recall_is_the_share_of_the_exact_weight(self, texts):
+        images = make_queries(texts, 8)
+        index = NeighbourIndex(texts, neighbours=20, probes=4)
+        recall = weight_recall(images, support_of(texts), index, temperature=0.05)
+        weights = (images @ texts.T / 0.05).softmax(dim=1)
+        for row, found in enumerate(index.search(images)):
+            assert recall[row] == pytest.approx(float(weights[row, found[found >= 0]].sum()), abs=1e-5)
+        assert 0.1 < float(recall.min()) < 0.999
+        better = weight_recall(images, support_of(texts), NeighbourIndex(texts, neighbours=500), 0.05)
+        assert float(better.mean()) > float(recall.mean())
+        with pytest.raises(InputError, match="at least one query"):
+            weight_recall(images[:0], support_of(texts), index, 0.05)
+
+    def test_the_own_caption_gets_no_weight(self, texts):
+        own = torch.tensor([3, 70])
+        nearest = SupportSet(texts, support_of(texts).captions, NeighbourIndex(texts, neighbours=50))
+        kept = project_onto_support(texts[own], nearest, top_k=50)
+        assert kept.top_indices[:, 0].tolist() == [3, 70]
+        masked = project_onto_support(texts[own], nearest, top_k=50, own_indices=own)
+        assert masked.top_indices.shape == (2, 49)
+        assert not (masked.top_indices == own[:, None]).any()
+        other = project_onto_support(texts[own], nearest, own_indices=torch.tensor([1500, 1501]))
+        assert other.top_indices[:, 0].tolist() == [
+            3,
+            70,
+        ]  # not among those found
+
+    def test_the_choice_is_a_setting_with_an_automatic_value(self, texts, monkeypatch, caplog):
+        captions = support_of(texts).captions
+        automatic = ProjectionSettings(exact_limit=1999)
+        assert make_support_set(texts, captions, ProjectionSettings()).index is None
+        assert make_support_set(texts, captions, automatic).index is not None
+        assert make_support_set(texts, captions, ProjectionSettings(engine="faiss")).index is not None
+        monkeypatch.setitem(sys.modules, "faiss", None)  # as where it is not installed
+        assert make_support_set(texts, captions, automatic).index is None
+        assert "FAISS is not installed" in caplog.text
+        with pytest.raises(MissingToolError, match="requirements-scale.txt"):
+            make_support_set(texts, captions, ProjectionSettings(engine="faiss"))
+        with pytest.raises(InputError, match="`engine` must be auto, exact, faiss, not 'fast'"):
+            ProjectionSettings(engine="fast")
+
+
+class TestBench:
+    def test_it_measures_time_memory_and_agreement(self):
+        texts = make_texts(3000, 32)
+        torch.testing.assert_close(texts.norm(dim=1), torch.ones(3000))
+        timing = measure_projection(texts, 4, repeats=1)
+        assert timing.difference < 1e-5
+        assert timing.speed_up == timing.reference_seconds / timing.seconds
+        assert timing.extra_megabytes is None or timing.extra_megabytes >= 0
+        assert measure_projection(texts, 4, repeats=1, reference=False).reference_seconds is None
+        index = measure_index(texts, 4, neighbours=256)
+        assert 0.9 < index.recall_lowest <= index.recall_mean <= 1
+        assert index.cosine_lowest > 0.95
+
+    def test_the_exponent_is_that_of_a_power(self):
+        assert exponent([10, 100, 1000], [3e-3, 3e-2, 3e-1]) == pytest.approx(1)
+        assert exponent([1, 2, 4], [5, 20, 80]) == pytest.approx(2)
+
+    def test_the_command_prints_a_ratio(self, capsys):
+        command = ["bench", "projection", "--texts", "300,3000", "--width", "16", "--queries", "2"]
+        assert main([*command, "--faiss"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "as fast as the plain softmax" in lines[0]
+        assert "time grows as the number of texts to the" in lines[2]
+        assert lines[3].startswith("faiss, 300 texts")
+        assert main([*command, "--no-reference", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert [row["texts"] for row in report["projection"]] == [300, 3000]
+        assert report["projection"][0]["speed_up"] is None
+        assert main(["bench", "projection", "--width", "0"]) == 2

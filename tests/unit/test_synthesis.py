@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from dying_maker import DyingMaker
 from PIL import Image
 
-from syntic.data import FeatureStore, SynthesisSettings, make_header, synthesize, unique_tags
+from syntic.data import (
+    FeatureStore,
+    SynthesisSettings,
+    make_header,
+    synthesize,
+    synthesize_with,
+    unique_tags,
+)
+from syntic.data import ray_engine as ray_module
 from syntic.data.features import shard_path
+from syntic.data.ray_engine import RaySettings, ray_engine
 from syntic.data.synthesis import caption_seed
 from syntic.data.tags import TagTable
-from syntic.errors import Cancelled, DataError, InputError
+from syntic.errors import Cancelled, DataError, InputError, MissingToolError, ResourceError
 from syntic.types import Detection
 
 CAPTIONS = ["a dog", "two cats on a bench", "a bird in the grass", "a car", "a dog at the beach"]
@@ -71,7 +83,8 @@ def test_a_stopped_run_keeps_its_finished_shards_and_goes_on(components, tmp_pat
     with pytest.raises(Cancelled, match="Stopped after 3 of 5"):
         run(components, tmp_path, should_stop=lambda: next(asked))
     assert FeatureStore.open(tmp_path, allow_partial=True).captions == CAPTIONS[:2]
-    assert [state.done for state in run(components, tmp_path)] == [3, 4, 5]
+    assert [state.done for state in run(components, tmp_path)] == [4, 5]  # the third caption is kept, too
+    assert not (tmp_path / "pieces").exists()
     assert run(components, tmp_path) == []  # nothing is left to do
 
 
@@ -124,3 +137,69 @@ def test_the_tag_table_pads_and_masks(components):
     torch.testing.assert_close(features[0], expected)
     torch.testing.assert_close(features[2, 0], expected[1])
     assert not features[1].any()
+
+
+def test_a_batch_that_was_cut_off_is_made_again(components, tmp_path):
+    run(components, tmp_path / "whole", shard_size=5, batch_size=2)
+    asked = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        run(components, tmp_path / "cut", shard_size=5, batch_size=2, should_stop=lambda: next(asked))
+    first, second = sorted((tmp_path / "cut" / "pieces").iterdir())
+    first.write_bytes(b"PAR1 and nothing else")
+    assert [s.done for s in run(components, tmp_path / "cut", shard_size=5, batch_size=2)] == [4, 5]
+    whole, cut = (FeatureStore.open(tmp_path / name) for name in ("whole", "cut"))
+    assert whole.fingerprint == cut.fingerprint
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its sockets and logs to the collector
+@pytest.mark.filterwarnings("ignore::FutureWarning:ray")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # of its own settings
+def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
+    components, tiny_profile_path, tmp_path, monkeypatch
+):
+    pytest.importorskip("ray.data")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for workers to find `dying_maker`
+    captions = [f"a dog and {number} cats" for number in range(12)]
+    run(components, tmp_path / "local", captions, shard_size=4, batch_size=2)
+    engine = ray_engine(DyingMaker(tiny_profile_path, tmp_path / "died"), RaySettings(workers=2))
+    settings = SynthesisSettings(shard_size=4, batch_size=2)
+    header = make_header(components.profile, captions, components.encoder.width, settings)
+    progress = list(synthesize_with(engine, captions, tmp_path / "ray", header=header, settings=settings))
+    assert (tmp_path / "died").exists()
+    assert progress[-1].done == 12
+    assert len(progress) == 6  # one batch each; none was counted twice
+    local, distributed = (FeatureStore.open(tmp_path / name) for name in ("local", "ray"))
+    assert local.fingerprint == distributed.fingerprint
+    assert not list(synthesize_with(engine, captions, tmp_path / "ray", header=header, settings=settings))
+
+
+def test_what_ray_is_asked_for_must_be_there(monkeypatch):
+    assert ray_module._share({"CPU": 8, "GPU": 4}, RaySettings()) == (4, 1)
+    assert ray_module._share({"CPU": 8, "GPU": 4}, RaySettings(gpus_per_worker=0.5)) == (8, 0.5)
+    assert ray_module._share({"CPU": 8}, RaySettings()) == (1, 0)
+    with pytest.raises(ResourceError, match="9 workers need 9 cores, but the cluster has 8"):
+        ray_module._share({"CPU": 8}, RaySettings(workers=9))
+    with pytest.raises(ResourceError, match="need 1 GPUs, but the cluster has 0"):
+        ray_module._share({"CPU": 8}, RaySettings(gpus_per_worker=1))
+    with pytest.raises(InputError, match="`workers` must be at least 1"):
+        RaySettings(workers=0)
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    with pytest.raises(MissingToolError, match="requirements-scale.txt"):
+        ray_engine(lambda: None, RaySettings())
+
+
+def test_our_own_error_of_a_worker_is_told_as_it_is():
+    inner = DataError("The disk is full.")
+    outer = RuntimeError("ray::map failed")
+    outer.cause = inner
+    assert ray_module._explain(outer) is inner
+    assert "ray::map failed" in ray_module._explain(RuntimeError("traceback\n\nray::map failed")).detail
+
+
+def test_batches_that_come_together_are_told_apart():
+    table = pa.table({"caption": ["a", "b", "c", "d"], "batch": pa.array([2, 2, 4, 4], pa.int64())})
+    parts = list(ray_module._split(table))
+    assert [(rows, part.column("caption").to_pylist()) for rows, part in parts] == [
+        (range(2, 4), ["a", "b"]),
+        (range(4, 6), ["c", "d"]),
+    ]

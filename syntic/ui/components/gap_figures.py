@@ -30,7 +30,7 @@ STAGE_NAMES = {
 FIGURE_SCRIPT = script("gap_figures.js")
 
 
-def panels_figure(panels: Sequence[Panel]) -> str:
+def panels_figure(panels: Sequence[Panel], name: str = "modality-gap-steps") -> str:
     """Return images and texts of every step along the gap, side by side on one scale.
 
     Texts are round dots, images square ones; the lines are the means.
@@ -40,13 +40,13 @@ def panels_figure(panels: Sequence[Panel]) -> str:
     figures = [_panel(panel, far, high) for panel in panels]
     rows, labels = [], []
     for panel in panels:
-        for name, places in (("pictures", panel.images), ("texts", panel.texts)):
+        for what, places in (("pictures", panel.images), ("texts", panel.texts)):
             rows.append(places)
-            labels += [f"{panel.name}, {name}"] * len(places)
-    table = _table(["along the gap", "across"], labels, np.concatenate(rows))
+            labels += [f"{panel.name}, {what}"] * len(places)
+    table = figure_table(["along the gap", "across"], labels, np.concatenate(rows))
     width = 250 * len(panels)
-    return _figure(
-        "modality-gap-steps",
+    return savable(
+        name,
         f'<svg class="g-svg g-panels" viewBox="0 0 {width} 244" role="img" '
         f'aria-label="{_panels_label(panels)}" '
         f'style="--panels:{len(panels)}">'
@@ -88,13 +88,13 @@ def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
         f'<path class="g-thick" d="{middle}"/>{words}{heads}</svg>'
     )
     labels = [f"picture: {c}" for c in found.captions] + [f"text: {c}" for c in found.captions]
-    table = _table(labels, labels, heatmap.similarities)
+    table = figure_table(labels, labels, heatmap.similarities)
     idle = "Point at a cell to read it; click it to find it on the map."
     extra = (
         f'{_scale()}<p class="g-means">{_means_markup(found)}</p>'
         f'<p class="g-readout s-note" data-idle="{idle}" aria-live="off">{idle}</p>'
     )
-    return _figure(f"modality-gap-heatmap-{stage}", svg, table, extra, items=found.items)
+    return savable(f"modality-gap-heatmap-{stage}", svg, table, extra, items=found.items)
 
 
 def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str:
@@ -138,10 +138,19 @@ def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str
     labels = [f"{kind}, shift {a:g}" for kind, c in curves.items() for a in c.amounts]
     values = np.concatenate([np.stack([c.losses, c.distances], axis=1) for c in curves.values()])
     note = f'<p class="s-note">{escape(_shift_text(curves))}</p>'
-    return _figure("modality-gap-loss", svg, _table(columns, labels, values), note)
+    return savable("modality-gap-loss", svg, figure_table(columns, labels, values), note)
 
 
-def _figure(name: str, svg: str, table: str, extra: str = "", items: Sequence[int] = ()) -> str:
+def savable(name: str, svg: str, table: str, extra: str = "", items: Sequence[int] = ()) -> str:
+    """Return a figure with buttons that save it as PNG, SVG and CSV (`FIGURE_SCRIPT`).
+
+    Args:
+        name: of the files.
+        svg: the figure.
+        table: what the CSV file holds, see `figure_table`.
+        extra: markup below the figure.
+        items: of the rows of a heatmap.
+    """
     buttons = "".join(
         f'<button type="button" data-save="{kind}" aria-label="Save this figure as {kind.upper()}">'
         f"{kind.upper()}</button>"
@@ -153,7 +162,8 @@ def _figure(name: str, svg: str, table: str, extra: str = "", items: Sequence[in
     )
 
 
-def _table(columns: Sequence[str], labels: Sequence[str], values: np.ndarray) -> str:
+def figure_table(columns: Sequence[str], labels: Sequence[str], values: np.ndarray) -> str:
+    """Return the numbers (labels, columns) behind a figure for `savable`."""
     packed = base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
     return json.dumps({"columns": list(columns), "labels": list(labels), "values": packed})
 

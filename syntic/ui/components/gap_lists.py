@@ -57,7 +57,15 @@ def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
     )
 
 
-def sample_captions(samples: Sequence[SampleCaption], pairs: int, read: str, *, turned: bool) -> str:
+def sample_captions(
+    samples: Sequence[SampleCaption],
+    pairs: int,
+    read: str,
+    *,
+    turned: bool,
+    names: tuple[str, str] = ("before", "now"),
+    linked: bool = True,
+) -> str:
     """Return a few captions before and after the control is turned, with the words that differ marked.
 
     Args:
@@ -65,8 +73,10 @@ def sample_captions(samples: Sequence[SampleCaption], pairs: int, read: str, *, 
         pairs: n of the sample, so that pictures are found.
         read: the sentence on what the decoder reads.
         turned: whether the control is off its standard.
+        names: of the captions before and after.
+        linked: whether a click on one leads to its neighbours.
     """
-    cards = "".join(_sample(one, pairs, turned=turned) for one in samples)
+    cards = "".join(_sample(one, pairs, names if turned else None, linked=linked) for one in samples)
     return f'<p class="s-note">{escape(read)}</p><div class="g-samples">{cards}</div>'
 
 
@@ -166,17 +176,18 @@ def _number(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
-def _sample(sample: SampleCaption, pairs: int, *, turned: bool) -> str:
-    now = ""
-    if turned:
+def _sample(sample: SampleCaption, pairs: int, names: tuple[str, str] | None, *, linked: bool) -> str:
+    now, tag = "", f'button type="button" {_named(sample.item, pairs)}' if linked else "div"
+    if names:
         same = sample.before == sample.now
         words = "the same" if same else mark_words(sample.before, sample.now)
-        now = f'<span class="now{" same" if same else ""}"><small>now</small>{words}</span>'
+        now = f'<span class="now{" same" if same else ""}"><small>{escape(names[1])}</small>{words}</span>'
+    first = escape(names[0] if names else "caption")
     return (
-        f'<button type="button" class="g-sample" {_named(sample.item, pairs)}>{tile(sample.item, pairs)}'
+        f'<{tag} class="g-sample">{tile(sample.item, pairs)}'
         f'<span><span class="own"><small>its own text</small>{escape(sample.reference)}</span>'
-        f"<span><small>{'before' if turned else 'caption'}</small>{escape(sample.before)}</span>{now}</span>"
-        "</button>"
+        f"<span><small>{first}</small>{escape(sample.before)}</span>{now}</span>"
+        f"</{tag.split()[0]}>"
     )
 
 

@@ -68,14 +68,14 @@ def encoding(feature: np.ndarray, kind: Kind) -> str:
 def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
     """Return the loss of Eq. 2 over its steps, and how far the feature moved."""
     angle = float(np.degrees(np.arccos(np.clip(before @ trace.feature, -1.0, 1.0))))
-    stats = _stats(
+    numbers = stats(
         (f"{trace.losses[0]:.3f} → {trace.losses[-1]:.3f}", "loss of the batch, first and last step"),
         (f"{angle:.1f}°", "the feature turned by"),
         (str(len(trace.losses)), "gradient steps"),
     )
     label = "What changed: refined − generated (colours rescaled)"
     change = strip(trace.feature - before, label, Kind.REFINED)
-    return stats + _curve(trace.losses) + f'<div style="height:12px"></div>{change}'
+    return numbers + _curve(trace.losses) + f'<div style="height:12px"></div>{change}'
 
 
 def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
@@ -86,11 +86,11 @@ def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
     rest = corpus_size - len(pairs)
     if rest > 0:
         items += _bar(f"the other {rest:,} texts together", others, "rest")
-    stats = _stats(
+    numbers = stats(
         (f"{trace.effective_captions:.1f}", "effective number of texts, exp(entropy)"),
         (f"{corpus_size:,}", "texts in the corpus"),
     )
-    return f'{stats}<ol class="s-bars">{items}</ol>'
+    return f'{numbers}<ol class="s-bars">{items}</ol>'
 
 
 def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) -> str:
@@ -207,7 +207,8 @@ def _token(token: TokenTrace) -> str:
     )
 
 
-def _stats(*pairs: tuple[str, str]) -> str:
+def stats(*pairs: tuple[str, str]) -> str:
+    """Return a row of numbers, each with what it is."""
     items = "".join(f"<div><strong>{escape(value)}</strong>{escape(label)}</div>" for value, label in pairs)
     return f'<div class="s-stats">{items}</div>'
 

@@ -17,6 +17,7 @@ from ...evaluation.controls import Control, name_value
 from ...evaluation.map import Kind
 from ...gap_service import GapView, Layout
 from ...service import SynticService
+from ..components.contact_sheets import sheet_uris
 from ..components.gap_figures import heatmap_figure, panels_figure, shift_figure
 from ..components.gap_lists import LISTED, gallery, measures_table, neighbours, sample_captions
 from ..components.stage_card import empty
@@ -170,7 +171,7 @@ class ModalityGap:
     def restore(self, request: gr.Request) -> Updates:
         """Put what the link names, or a first view, on the page."""
         try:
-            standard = self._standard()
+            standard = self.gap.standard_view()
         except SynticError as error:
             return {self.views.measures: empty(describe(error))}
         view, marks = standard, Marks()
@@ -187,15 +188,9 @@ class ModalityGap:
     def load_pictures(self, corpus: str, pictures: str | None) -> dict[str, str]:
         """Send the small pictures, once the page is there."""
         try:
-            if not self.gap.is_encoded(corpus, pictures):
-                pictures = None
-            sheets = self.gap.pictures(GapView(corpus=corpus, pictures=pictures))
+            return sheet_uris(self.gap, GapView(corpus=corpus, pictures=pictures))
         except SynticError:
             return {}
-        return {
-            kind.value: f"data:image/webp;base64,{base64.b64encode(sheet.encoded()).decode()}"
-            for kind, sheet in sheets.items()
-        }
 
     def turn(self, **inputs: Any) -> Updates:
         """Follow the slider."""
@@ -384,12 +379,6 @@ class ModalityGap:
         )
         return view, seen
 
-    def _standard(self) -> GapView:
-        corpus = self.gap.corpora[0]
-        real = self.gap.sample(corpus).real
-        value = self._standard_value(corpus, Control.TEMPERATURE)
-        return GapView(corpus=corpus, pictures=real.test_set if real else None, value=value)
-
     def _standard_value(self, corpus: str, control: Control) -> float:
         return self.gap.range(corpus, control).standard
 
@@ -508,7 +497,7 @@ class ModalityGap:
         return neighbours(kind, item, sample.caption(item), found, len(sample))
 
     def _link(self, view: GapView, marks: Marks) -> str:
-        return write_gap_query(view, marks, self._standard())
+        return write_gap_query(view, marks, self.gap.standard_view())
 
 
 def _point(event: gr.EventData) -> tuple[Kind, int]:
