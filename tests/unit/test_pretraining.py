@@ -8,7 +8,9 @@ import os
 import signal
 import string
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import open_clip
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from syntic.emoji.cells import describe_cells
+from syntic.emoji.pretraining import loop
 from syntic.emoji.pretraining.autoencoder import (
     AutoencoderSettings,
     AutoencoderTask,
@@ -240,7 +243,12 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(tmp_path: Path) -> No
     assert weights(second.average) == weights(through.average)
 
 
-def test_a_terminated_run_saves_and_the_same_command_finishes_it(tmp_path: Path) -> None:
+def test_a_terminated_run_saves_and_the_same_command_finishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count()  # a clock of our own: on a busy machine a second holds any number of steps
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 250))
+
     def terminate_at_30(step: int) -> None:
         if step == 30:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -169,6 +169,9 @@ def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
     assert progress[-1].done == 12
     assert len(progress) == 6  # one batch each; none was counted twice
     local, distributed = (FeatureStore.open(tmp_path / name) for name in ("local", "ray"))
+    assert local.tags == distributed.tags
+    np.testing.assert_array_equal(local.text_features, distributed.text_features)
+    np.testing.assert_array_equal(local.image_features, distributed.image_features)
     assert local.fingerprint == distributed.fingerprint
     assert not list(synthesize_with(engine, captions, tmp_path / "ray", header=header, settings=settings))
 
