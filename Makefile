@@ -32,7 +32,7 @@ app: .venv/installed ## install what is missing and serve the demo on PORT
 
 test: check ## install what is missing and run every check and test
 	@scripts/system-packages browser java
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-dev ## style and types only
 	$(BIN)/ruff check .

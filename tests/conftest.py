@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -64,6 +65,13 @@ temperature = 0.01
 everyday = "test_sets/everyday"
 everyday-validation = "test_sets/everyday"
 """
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Commands choose their threads for the whole process; another number adds in another order."""
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

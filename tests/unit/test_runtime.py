@@ -13,11 +13,8 @@ from syntic.runtime import ModelLock
 
 
 @pytest.fixture(autouse=True)
-def _keep_threads(monkeypatch):
-    before = torch.get_num_threads()
+def _no_asked_threads(monkeypatch):
     monkeypatch.delenv("SYNTIC_THREADS", raising=False)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_threads_as_asked():
