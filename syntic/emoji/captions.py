@@ -10,6 +10,7 @@ import numpy as np
 
 from .catalogue import ACTIVITIES, PEOPLE, THINGS
 from .scenes import Group, Scene
+from .settings import SETTINGS
 
 _PLACES: dict[str, tuple[str, ...]] = {
     "park": ("in a park", "in the park", "in a grassy park", "on the grass in a park"),
@@ -22,12 +23,16 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "living room": ("in a living room", "in the living room", "in a room"),
     "kitchen": ("in a kitchen", "in the kitchen"),
     "bedroom": ("in a bedroom", "in the bedroom", "in a room"),
+    "office": ("in an office", "in the office", "at the office"),
+    "bathroom": ("in a bathroom", "in the bathroom"),
 }
 _ON_WATER: dict[str, tuple[str, ...]] = {
     "lake": ("on a lake", "on the water", "on the lake"),
     "beach": ("in the ocean", "in the sea", "on the water"),
 }
 _ON_SURFACE: dict[str, tuple[str, ...]] = {
+    "office": ("on a desk", "on a desk in an office", "on an office desk"),
+    "bathroom": ("on a bathroom counter", "on a counter in a bathroom"),
     "kitchen": ("on a kitchen counter", "on a counter in a kitchen", "on a table in a kitchen"),
     "living room": ("on a table in a living room", "on a coffee table", "on a table"),
 }
@@ -42,6 +47,8 @@ _SCENERY: dict[str, tuple[str, ...]] = {
     "living room": ("a living room", "a room"),
     "kitchen": ("a kitchen",),
     "bedroom": ("a bedroom", "a room"),
+    "office": ("an office", "an office room"),
+    "bathroom": ("a bathroom", "a tiled bathroom"),
 }
 _TIMES: dict[str, tuple[str, ...]] = {
     "day": ("on a sunny day", "during the day", "on a clear day"),
@@ -49,11 +56,19 @@ _TIMES: dict[str, tuple[str, ...]] = {
     "night": ("at night", "in the dark", "late at night"),
 }
 _INDOOR_TIMES = {"day": (), "sunset": ("in the evening",), "night": ("at night", "in the dark")}
+_WEATHER: dict[str, tuple[str, ...]] = {
+    "cloudy": ("on a cloudy day", "under a cloudy sky", "under grey clouds"),
+    "rain": ("in the rain", "on a rainy day", "while it rains"),
+    "snowfall": ("in falling snow", "while it is snowing", "in a snowfall"),
+    "fog": ("in the fog", "on a foggy day", "in thick fog"),
+}
 _COUNTS: dict[int, tuple[str, ...]] = {
     2: ("two", "two", "a couple of", "a pair of"),
     3: ("three", "three", "a few", "several"),
     5: ("a group of", "several", "a bunch of", "many"),
 }
+_CLOTHES = ("in {}", "dressed in {}", "wearing {}", "in {} clothes", "in a {} outfit")
+_CLOTHES_OF_SEVERAL = ("in {}", "dressed in {}", "wearing {}", "in {} clothes")
 _SIZES = {"big": ("large", "big", "huge"), "small": ("small", "little", "tiny")}
 _RELATIONS: dict[str, tuple[str, ...]] = {
     "next to": ("next to", "beside", "next to"),
@@ -99,11 +114,16 @@ def _name(group: Group, rng: np.random.Generator, detail: float) -> str:
     adjectives = ""
     if group.scale and rng.random() < detail:
         adjectives += _pick(rng, _SIZES[group.scale]) + " "
+    clothes = ""
     if group.colour and rng.random() < detail:
-        adjectives += group.colour + " "
+        if group.label == "person":
+            clothes = " " + _pick(rng, _CLOTHES if group.count == 1 else _CLOTHES_OF_SEVERAL)
+            clothes = clothes.format(group.colour)
+        else:
+            adjectives += group.colour + " "
     if group.count == 1:
-        return _article(adjectives + singular)
-    return f"{_pick(rng, _COUNTS[group.count])} {adjectives}{plural}"
+        return _article(adjectives + singular) + clothes
+    return f"{_pick(rng, _COUNTS[group.count])} {adjectives}{plural}{clothes}"
 
 
 def _verb(group: Group, rng: np.random.Generator) -> str:
@@ -122,8 +142,11 @@ def _place(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def _time(scene: Scene, rng: np.random.Generator) -> str:
-    indoor = scene.setting in ("living room", "kitchen", "bedroom")
+    indoor = SETTINGS[scene.setting].indoor
     options = (_INDOOR_TIMES if indoor else _TIMES)[scene.time]
+    if scene.weather:
+        weather = _pick(rng, _WEATHER[scene.weather])
+        return weather if scene.time == "day" else _join(weather, _pick(rng, options))
     return _pick(rng, options) if options else ""
 
 
@@ -155,7 +178,7 @@ def _write_full(scene: Scene, rng: np.random.Generator) -> str:
     place = _place(scene, rng)
     if place.startswith("on ") and scene.relations and scene.relations[0] == "on":
         place = _pick(rng, _PLACES[scene.setting])
-    time = _time(scene, rng) if scene.time != "day" else ""
+    time = _time(scene, rng) if scene.time != "day" or scene.weather else ""
     return _join(*parts, place, time)
 
 

@@ -13,7 +13,7 @@ GREEN = frozenset({"park", "field", "lake"})
 ROADS = frozenset({"street", "city"})
 ROOMS = frozenset({"living room", "bedroom"})
 TABLE = frozenset({"kitchen", "living room"})
-INDOOR = ROOMS | {"kitchen"}
+INDOOR = ROOMS | {"kitchen", "office"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,16 @@ class Thing:
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """What a person does: sprites by gender, the words for it, and where it is done."""
+    """What a person does.
+
+    Attributes:
+        name: of the activity.
+        sprites: Unicode sequence by kind of person.
+        phrases: the words for it.
+        places: settings it is done in.
+        size, zone: as of a `Thing`.
+        wears_colours: whether the clothes may be recoloured; not where a sprite brings its own water or snow.
+    """
 
     name: str
     sprites: dict[str, str]
@@ -58,6 +67,7 @@ class Activity:
     places: frozenset[str]
     size: float = 0.5
     zone: str = "ground"
+    wears_colours: bool = True
 
 
 def _thing(
@@ -98,7 +108,7 @@ THINGS: dict[str, Thing] = {
             "cat",
             "1f408",
             0.34,
-            INDOOR | {"park", "street"},
+            INDOOR | {"park", "street", "bathroom"},
             "cat/cats",
             "kitten/kittens",
             verbs=("standing", "sitting", "resting"),
@@ -142,9 +152,7 @@ THINGS: dict[str, Thing] = {
         ),
         _thing("zebra", "1f993", 0.5, {"field", "park", "lake"}, verbs=_STAND + ("grazing",), carries=0.72),
         _thing("giraffe", "1f992", 0.62, {"field", "park", "lake"}, verbs=_STAND + ("walking",)),
-        _thing(
-            "bird", "1f426", 0.26, OPEN, "bird/birds", "red bird/red birds", verbs=("standing", "perched")
-        ),
+        _thing("bird", "1f426", 0.26, OPEN, "bird/birds", verbs=("standing", "perched")),
         _thing(
             "bicycle",
             "1f6b2",
@@ -276,7 +284,7 @@ THINGS: dict[str, Thing] = {
             "cup",
             "2615",
             0.28,
-            TABLE | {"bedroom"},
+            TABLE | {"bedroom", "office"},
             "cup of coffee/cups of coffee",
             "cup/cups",
             "mug/mugs",
@@ -340,7 +348,7 @@ THINGS: dict[str, Thing] = {
             "potted plant",
             "1fab4",
             0.38,
-            INDOOR,
+            INDOOR | {"bathroom"},
             "potted plant/potted plants",
             "plant/plants",
             verbs=("standing",),
@@ -378,6 +386,129 @@ THINGS: dict[str, Thing] = {
             "stuffed bear/stuffed bears",
             verbs=("sitting",),
         ),
+        _thing("stop sign", "1f6d1", 0.4, ROADS, verbs=("standing",)),
+        _thing(
+            "backpack",
+            "1f392",
+            0.34,
+            ROADS | ROOMS | {"park"},
+            "backpack/backpacks",
+            "school bag/school bags",
+            verbs=("standing", "lying"),
+            tintable=True,
+        ),
+        _thing(
+            "handbag",
+            "1f45c",
+            0.32,
+            ROADS | ROOMS,
+            "handbag/handbags",
+            "purse/purses",
+            verbs=("standing", "lying"),
+            tintable=True,
+        ),
+        _thing(
+            "tie",
+            "1f454",
+            0.32,
+            {"bedroom", "living room"},
+            "tie/ties",
+            "shirt and tie/shirts and ties",
+            verbs=("lying",),
+        ),
+        _thing("frisbee", "1f94f", 0.26, {"park", "field", "beach"}, zone="sky", verbs=("flying",)),
+        _thing("skis", "1f3bf", 0.36, {"snow"}, "pair of skis/skis", verbs=("standing", "lying")),
+        _thing(
+            "tennis racket",
+            "1f3be",
+            0.34,
+            {"park", "field", "bedroom"},
+            "tennis racket/tennis rackets",
+            "racket/rackets",
+            verbs=("lying",),
+        ),
+        _thing(
+            "bottle",
+            "1f37e",
+            0.36,
+            TABLE,
+            "bottle/bottles",
+            "bottle of wine/bottles of wine",
+            zone="surface",
+            verbs=_FOOD,
+        ),
+        _thing("fork", "1f374", 0.3, TABLE, "fork/forks", zone="surface", verbs=("lying", "placed")),
+        _thing(
+            "knife",
+            "1f52a",
+            0.3,
+            {"kitchen"},
+            "knife/knives",
+            "kitchen knife/kitchen knives",
+            zone="surface",
+            verbs=("lying", "placed"),
+        ),
+        _thing("spoon", "1f944", 0.3, TABLE, zone="surface", verbs=("lying", "placed")),
+        _thing("bowl", "1f963", 0.28, TABLE, zone="surface", verbs=_FOOD),
+        _thing(
+            "broccoli",
+            "1f966",
+            0.28,
+            {"kitchen", "field"},
+            "piece of broccoli/pieces of broccoli",
+            zone="surface",
+            verbs=_FOOD,
+        ),
+        _thing("toilet", "1f6bd", 0.42, {"bathroom"}, verbs=("standing",), carries=0.45),
+        _thing(
+            "toothbrush",
+            "1faa5",
+            0.3,
+            {"bathroom"},
+            "toothbrush/toothbrushes",
+            zone="surface",
+            verbs=("lying",),
+        ),
+        _thing(
+            "keyboard",
+            "2328-fe0f",
+            0.26,
+            {"office", "living room"},
+            "keyboard/keyboards",
+            "computer keyboard/computer keyboards",
+            zone="surface",
+            verbs=("lying", "placed"),
+        ),
+        _thing(
+            "mouse",
+            "1f5b1-fe0f",
+            0.26,
+            {"office"},
+            "computer mouse/computer mice",
+            zone="surface",
+            verbs=("lying", "placed"),
+        ),
+        _thing(
+            "cell phone",
+            "1f4f1",
+            0.3,
+            INDOOR,
+            "cell phone/cell phones",
+            "phone/phones",
+            "smartphone/smartphones",
+            zone="surface",
+            verbs=("lying", "placed"),
+        ),
+        _thing("vase", "1f3fa", 0.36, INDOOR | {"bathroom"}, verbs=("standing",), zone="surface"),
+        _thing(
+            "scissors",
+            "2702-fe0f",
+            0.3,
+            {"office", "kitchen"},
+            "pair of scissors/scissors",
+            zone="surface",
+            verbs=("lying", "placed"),
+        ),
     )
 }
 
@@ -392,7 +523,11 @@ ACTIVITIES: dict[str, Activity] = {
     activity.name: activity
     for activity in (
         Activity(
-            name="standing", sprites=_both("1f9cd"), phrases=("standing",), places=OPEN | INDOOR, size=0.52
+            name="standing",
+            sprites=_both("1f9cd"),
+            phrases=("standing",),
+            places=OPEN | INDOOR | {"bathroom"},
+            size=0.52,
         ),
         Activity(
             name="walking",
@@ -415,18 +550,21 @@ ACTIVITIES: dict[str, Activity] = {
             places=frozenset({"beach"}),
             size=0.5,
             zone="water",
+            wears_colours=False,
         ),
         Activity(
             name="skiing",
             sprites={"person": "26f7-fe0f"},
             phrases=("skiing", "riding skis"),
             places=frozenset({"snow"}),
+            wears_colours=False,
         ),
         Activity(
             name="snowboarding",
             sprites={"person": "1f3c2"},
             phrases=("snowboarding", "riding a snowboard"),
             places=frozenset({"snow"}),
+            wears_colours=False,
         ),
         Activity(
             name="cycling",
@@ -440,6 +578,7 @@ ACTIVITIES: dict[str, Activity] = {
             phrases=("riding a horse", "on a horse"),
             places=frozenset({"field", "beach", "park"}),
             size=0.52,
+            wears_colours=False,
         ),
         Activity(
             name="dancing",
@@ -469,6 +608,44 @@ ACTIVITIES: dict[str, Activity] = {
             places=frozenset({"lake"}),
             size=0.42,
             zone="water",
+            wears_colours=False,
+        ),
+        Activity(
+            name="swimming",
+            sprites=_both("1f3ca"),
+            phrases=("swimming", "taking a swim"),
+            places=frozenset({"beach", "lake"}),
+            size=0.34,
+            zone="water",
+            wears_colours=False,
+        ),
+        Activity(
+            name="juggling",
+            sprites=_both("1f939"),
+            phrases=("juggling", "juggling balls"),
+            places=frozenset({"park", "street", "city", "living room"}),
+            size=0.5,
+        ),
+        Activity(
+            name="yoga",
+            sprites=_both("1f9d8"),
+            phrases=("doing yoga", "sitting cross legged", "meditating"),
+            places=ROOMS | {"park", "beach", "lake"},
+            size=0.44,
+        ),
+        Activity(
+            name="cartwheel",
+            sprites=_both("1f938"),
+            phrases=("doing a cartwheel", "turning a cartwheel"),
+            places=frozenset({"park", "beach", "field"}),
+            size=0.48,
+        ),
+        Activity(
+            name="weights",
+            sprites=_both("1f3cb-fe0f"),
+            phrases=("lifting weights", "lifting a barbell"),
+            places=frozenset({"park", "living room", "bedroom"}),
+            size=0.5,
         ),
     )
 }
@@ -481,6 +658,9 @@ PEOPLE: dict[str, tuple[tuple[str, str], ...]] = {
 
 COLOURS: dict[str, float] = {"red": 0.98, "yellow": 0.13, "green": 0.36, "blue": 0.59, "purple": 0.77}
 """Hue, 0..1, that a tintable sprite is turned to."""
+
+CLOTHES = ("red", "green", "blue", "purple")
+"""Colours of what people wear: those of `COLOURS` that are not the colour of the sprites' skin."""
 
 LABELS: tuple[str, ...] = ("person", *THINGS)
 """The detector's classes, in their order."""

@@ -3,7 +3,7 @@
 A text-to-image model learns faster when it denoises what the picture means together with how it looks
 (ReDi; Kouzelis et al. 2025, "Boosting generative image modeling via joint image-feature synthesis", with
 features of DINOv2). An emoji scene knows what it means, so no features need to be computed: every cell of
-an 8x8 grid says which sprite it shows, which part of it, and how large it is.
+a 6x6 grid says which sprite it shows, which part of it, and how large it is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-GRID = 8
-CODE_SIZE = 12
+GRID = 6
+CODE_SIZE = 16
 CELL_CHANNELS = CODE_SIZE + 4
 COVERAGE, ACROSS, DOWN, SIZE = range(CODE_SIZE, CELL_CHANNELS)
 MIN_COVERAGE = 0.06  # of a cell; less is backdrop
@@ -25,7 +25,7 @@ Rectangle = tuple[float, float, float, float]
 
 @lru_cache(maxsize=4096)
 def sprite_code(sprite: str) -> NDArray[np.float32]:
-    """A fixed random direction for a sprite, (12,) of length sqrt(12): entries of about one."""
+    """A fixed random direction for a sprite, (16,) of length 4: entries of about one."""
     seed = int.from_bytes(hashlib.sha256(sprite.encode()).digest()[:8], "big")
     code: NDArray[np.float64] = np.random.default_rng(seed).standard_normal(CODE_SIZE)
     code *= np.sqrt(CODE_SIZE) / np.linalg.norm(code)
@@ -38,19 +38,24 @@ def describe_cells(
     """Describe the thing that shows most in each cell.
 
     Args:
-        owner: (S, S) which thing is seen at a pixel, -1 for the backdrop; S a multiple of 8.
+        owner: (S, S) which thing is seen at a pixel, -1 for the backdrop; S >= 6; what a division by 6 leaves over is cut off.
         sprites: T names.
         rectangles: T x (left, top, right, bottom) of the whole sprites in pixels, also of hidden parts.
 
     Returns:
-        (16, 8, 8): code of the sprite, share of the cell that things cover (times 2), how far right and
+        (20, 6, 6): code of the sprite, share of the cell that things cover (times 2), how far right and
         down of the sprite's middle the cell lies (-1 to 1 within it), binary logarithm of its height over
         0.4 of the picture. All 0 where there is only backdrop.
     """
     size = len(owner)
     step = size // GRID
-    pixels = owner.reshape(GRID, step, GRID, step).transpose(0, 2, 1, 3).reshape(GRID, GRID, -1)
-    counts = np.stack([(pixels == thing).mean(-1) for thing in range(len(sprites))], axis=-1)  # (8, 8, T)
+    pixels = (
+        owner[: GRID * step, : GRID * step]
+        .reshape(GRID, step, GRID, step)
+        .transpose(0, 2, 1, 3)
+        .reshape(GRID, GRID, -1)
+    )
+    counts = np.stack([(pixels == thing).mean(-1) for thing in range(len(sprites))], axis=-1)  # (6, 6, T)
     cells = np.zeros((CELL_CHANNELS, GRID, GRID), np.float32)
     for row, column in np.argwhere(counts.sum(-1) >= MIN_COVERAGE):
         thing = int(counts[row, column].argmax())

@@ -16,36 +16,16 @@ from PIL import Image, ImageFilter
 
 from .catalogue import THINGS
 from .cells import GRID, Rectangle, describe_cells
+from .placement import Placement
 from .scenes import Group, Scene
 from .settings import Backdrop, paint_backdrop
 from .sprites import SpriteSet
+from .tidy import TIDY_SIZE_PX, lay_out_tidily
+from .weather import apply_weather
 
 SIZE_PX = 128
 BACKDROPS_PER_PLACE = 12  # paintings per setting and time; scenes share them
-TIDY_BACKDROPS_PER_PLACE = 2
 MIN_VISIBLE = 0.35  # a thing hidden more than this is not boxed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where one sprite goes; all lengths as fractions of the picture.
-
-    Attributes:
-        group: index of its group.
-        x: horizontal centre.
-        bottom: lower edge.
-        height: height.
-        depth: 0 far to 1 near; decides what hides what.
-        shadow: whether it casts one on the ground.
-    """
-
-    group: int
-    x: float
-    bottom: float
-    height: float
-    depth: float
-    mirrored: bool = False
-    shadow: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,7 +35,7 @@ class Rendering:
     Attributes:
         image: RGB, SIZE_PX square.
         boxes: (label, left, top, right, bottom) in pixels, tight around the visible sprite.
-        cells: (16, 8, 8) which part of which sprite shows where (cells.py).
+        cells: (C, G, G) which part of which sprite shows where, of tidy pictures (cells.py); else empty.
     """
 
     image: Image.Image
@@ -68,30 +48,31 @@ class Renderer:
 
     Args:
         style: of the sprites.
-        size_px: side of the pictures.
-        tidy: put things where they go on average, all looking the same way, before one of two paintings
-            per place, and each flush with the cells that the generator thinks in. The generator learns
-            from tidy pictures: of a sprite that may be anywhere, at any size, a cell has thousands of
-            things to show; here as many as the sprite has cells.
+        tidy: lay the scene out as tidy.py does, before the one painting of its place and weather, with
+            sprites in their own light.
     """
 
-    def __init__(self, style: str = "fluent", size_px: int = SIZE_PX, *, tidy: bool = False) -> None:
+    def __init__(self, style: str = "fluent", *, tidy: bool = False) -> None:
         self.sprites = SpriteSet(style)
-        self.size_px = size_px
+        self.size_px = TIDY_SIZE_PX if tidy else SIZE_PX
         self.tidy = tidy
 
     def render(self, scene: Scene) -> Rendering:
         """Draw a scene. The same scene always gives the same picture."""
-        rng = np.random.default_rng(scene.seed)
-        paintings = TIDY_BACKDROPS_PER_PLACE if self.tidy else BACKDROPS_PER_PLACE
-        backdrop = _backdrop(scene.setting, scene.time, int(rng.integers(paintings)), self.size_px)
-        placements = self._lay_out(scene, backdrop, _Calm(rng.bit_generator) if self.tidy else rng)
-        placements.sort(key=lambda place: place.depth)
-        image = backdrop.image.copy()
+        rng = np.random.default_rng(0 if self.tidy else scene.seed)
+        number = 0 if self.tidy else int(rng.integers(BACKDROPS_PER_PLACE))
         size = self.size_px
+        backdrop = _backdrop(scene.setting, scene.time, number, size)
+        image = backdrop.image.copy()
+        if self.tidy:
+            image = apply_weather(image, scene.weather, backdrop.horizon, rng)
+            placements = lay_out_tidily(scene, backdrop, self.sprites.aspect)
+        else:
+            placements = self._lay_out(scene, backdrop, rng)
+        placements.sort(key=lambda place: place.depth)
         owner = np.full((size, size), -1, dtype=np.int16)
         areas, labels = [], []
-        sprites: list[str] = []
+        looks: list[str] = []
         rectangles: list[Rectangle] = []
         for index, place in enumerate(placements):
             group = scene.groups[place.group]
@@ -102,14 +83,15 @@ class Renderer:
             top = round(place.bottom * size) - sprite.height
             if place.shadow:
                 _cast_shadow(image, place, sprite, backdrop)
-            image.paste(_lit(sprite, backdrop.light), (left, top), sprite.getchannel("A"))
+            lit = sprite if self.tidy else _lit(sprite, backdrop.light)
+            image.paste(lit, (left, top), sprite.getchannel("A"))
             mask = Image.new("L", (size, size))
             mask.paste(sprite.getchannel("A"), (left, top))
             covered = np.asarray(mask) > 100
             owner[covered] = index
             areas.append(sprite_area(sprite))
             labels.append(group.label)
-            sprites.append(group.sprite)
+            looks.append(f"{group.sprite}/{group.colour}")
             rectangles.append((left, top, left + sprite.width, top + sprite.height))
         boxes = []
         for index, (area, label) in enumerate(zip(areas, labels, strict=True)):
@@ -118,7 +100,9 @@ class Renderer:
                 boxes.append(
                     (label, float(columns.min()), float(rows.min()), columns.max() + 1.0, rows.max() + 1.0)
                 )
-        return Rendering(image, boxes, describe_cells(owner, sprites, rectangles))
+        if not self.tidy:
+            image = apply_weather(image, scene.weather, backdrop.horizon, rng)
+        return Rendering(image, boxes, describe_cells(owner, looks, rectangles))
 
     def _lay_out(self, scene: Scene, backdrop: Backdrop, rng: np.random.Generator) -> list[Placement]:
         groups = scene.groups
@@ -196,7 +180,7 @@ class Renderer:
                     shadow=shadow,
                 )
             )
-        return self._align(placements, group.sprite)
+        return placements
 
     def _stacked(
         self, relation: str, first: Group, second: Group, backdrop: Backdrop, rng: np.random.Generator
@@ -214,7 +198,7 @@ class Renderer:
                 shadow=False,
             )
             cover = replace(cover, bottom=max(below.bottom - below.height * 0.42, 0.56))
-            return [below, *self._align([cover], second.sprite)]
+            return [below, cover]
         base = self._row(1, second, x, 0.7, 0.7, backdrop, rng, 1.12)[0]
         carries = THINGS[second.label].carries or 0.9
         height = min(first.size * 0.9, base.height * 0.85, 0.36)
@@ -230,42 +214,7 @@ class Renderer:
             mirrored=bool(rng.random() < 0.5),
             shadow=False,
         )
-        return [base, *self._align([sitting], first.sprite)]
-
-    def _align(self, row: list[Placement], sprite: str) -> list[Placement]:
-        """In tidy scenes, make things of one sprite whole cells high, flush with cells, whole cells apart.
-
-        What stands on a table or on something else may lie half a cell lower: those are not moved.
-        """
-        if not self.tidy:
-            return row
-        high = max(2, round(row[0].height * GRID))  # cells
-        wide = high * self.sprites.aspect(sprite)
-        gaps = max(len(row) - 1, 1)
-        apart = max(1, round((row[-1].x - row[0].x) * GRID / gaps))
-        span = wide + apart * (len(row) - 1)
-        start = round((row[0].x + row[-1].x) / 2 * GRID - span / 2)
-        start = max(0, min(start, int(GRID - span)))
-        aligned = []
-        for number, place in enumerate(row):
-            step = 1 if place.shadow else 0.5
-            aligned.append(
-                replace(
-                    place,
-                    x=(start + apart * number + wide / 2) / GRID,
-                    bottom=min(round(place.bottom * GRID / step) * step, GRID - step) / GRID,
-                    height=high / GRID,
-                    mirrored=False,
-                )
-            )
-        return aligned
-
-
-class _Calm(np.random.Generator):
-    """Draws the middle of every range; choices between alternatives stay random."""
-
-    def uniform(self, low: float = 0.0, high: float = 1.0, size: None = None) -> float:  # type: ignore[override]
-        return (low + high) / 2
+        return [base, sitting]
 
 
 def _afloat(backdrop: Backdrop, height: float, depth: float) -> float:

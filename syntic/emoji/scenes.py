@@ -15,13 +15,16 @@ from typing import Literal
 
 import numpy as np
 
-from .catalogue import ACTIVITIES, COLOURS, FURNITURE, LABELS, THINGS
+from .catalogue import ACTIVITIES, CLOTHES, COLOURS, FURNITURE, LABELS, THINGS
 from .settings import SETTINGS
 
 Split = Literal["train", "validation", "test"]
 HELD_OUT_PERCENT = 15
 PEOPLE_SHARE = 0.24
 TIME_SHARES = {"day": 0.6, "sunset": 0.18, "night": 0.22}
+WEATHER_SHARES = {"": 0.72, "cloudy": 0.08, "rain": 0.08, "snowfall": 0.06, "fog": 0.06}
+NO_SNOWFALL = frozenset({"beach", "lake"})
+CLOTHES_SHARE = 0.45
 RELATIONS = ("next to", "near", "in front of", "behind", "on", "above", "under", "with")
 
 
@@ -37,7 +40,7 @@ class Group:
         size: height of the nearest one as a fraction of the picture, before perspective.
         kind: "man", "woman" or "person" for people, else "".
         activity: a name of `ACTIVITIES` for people, else "".
-        colour: a name of `COLOURS` where the sprite is recoloured, else "".
+        colour: a name of `COLOURS` where the sprite is recoloured, of people their clothes; else "".
         scale: "big", "small" or "".
     """
 
@@ -62,6 +65,7 @@ class Scene:
         groups: one to three; the first is what the picture is about.
         relations: how group i + 1 stands to the first: "GROUP0 relation GROUP(i + 1)".
         seed: of everything that is drawn by chance.
+        weather: a name of `WEATHER_SHARES`; "" is fair weather, and what rooms have.
     """
 
     setting: str
@@ -69,6 +73,7 @@ class Scene:
     groups: tuple[Group, ...]
     relations: tuple[str, ...]
     seed: int
+    weather: str = ""
 
     @property
     def pairs(self) -> set[tuple[str, str]]:
@@ -131,7 +136,15 @@ def _draw(rng: np.random.Generator, count: int) -> Scene:
         groups=tuple(groups),
         relations=tuple(relations),
         seed=int(rng.integers(2**31)),
+        weather=_draw_weather(rng, setting),
     )
+
+
+def _draw_weather(rng: np.random.Generator, setting: str) -> str:
+    weather = str(rng.choice(list(WEATHER_SHARES), p=list(WEATHER_SHARES.values())))
+    if SETTINGS[setting].indoor or (weather == "snowfall" and setting in NO_SNOWFALL):
+        return ""
+    return "snowfall" if weather == "rain" and setting == "snow" else weather
 
 
 def _draw_company(rng: np.random.Generator, setting: str, taken: set[str]) -> str:
@@ -153,7 +166,7 @@ def _draw_group(rng: np.random.Generator, setting: str, label: str, most: int) -
         sprite=str(rng.choice(thing.sprites)),
         count=count,
         zone=thing.zone,
-        size=thing.size * {"": 1.0, "big": 1.35, "small": 0.68}[scale],
+        size=thing.size * {"": 1.0, "big": 1.3, "small": 0.75}[scale],
         colour=str(rng.choice(list(COLOURS))) if thing.tintable and rng.random() < 0.6 else "",
         scale=scale,
     )
@@ -171,6 +184,7 @@ def _draw_people(rng: np.random.Generator, setting: str, most: int) -> Group:
         size=activity.size,
         kind=kind,
         activity=activity.name,
+        colour=str(rng.choice(CLOTHES)) if activity.wears_colours and rng.random() < CLOTHES_SHARE else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""The ten settings of the emoji world and the one call that paints them."""
+"""The twelve settings of the emoji world and the one call that paints them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from .backdrops_mountains import paint_lake, paint_snow
 from .backdrops_outdoor import paint_beach, paint_field, paint_park
 from .backdrops_sky import LIGHTS, Light
 from .backdrops_town import paint_city, paint_street
+from .backdrops_work import paint_bathroom, paint_office
 
 TIMES = ("day", "sunset", "night")
 
@@ -69,6 +70,8 @@ SETTINGS: dict[str, Setting] = {
     "kitchen": Setting(paint=paint_kitchen, indoor=True),
     "bedroom": Setting(paint=paint_bedroom, indoor=True),
     "city": Setting(paint=paint_city),
+    "office": Setting(paint=paint_office, indoor=True),
+    "bathroom": Setting(paint=paint_bathroom, indoor=True),
 }
 
 

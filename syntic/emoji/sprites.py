@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import MissingToolError
 from ..profiles import REPOSITORY
-from .catalogue import COLOURS
+from .catalogue import ACTIVITIES, COLOURS
 
 FLUENT_PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"
 FLUENT_FOLDER = REPOSITORY / "build" / "emoji" / "sprites" / "fluent"
@@ -79,7 +79,8 @@ class SpriteSet:
         if key not in self._originals:
             image = self._read(sprite)
             image = image.crop(image.getchannel("A").point(lambda a: 255 if a > 24 else 0).getbbox())
-            self._originals[key] = recolour(image, COLOURS[colour]) if colour else image
+            is_person = sprite in WORN
+            self._originals[key] = recolour(image, COLOURS[colour], clothes=is_person) if colour else image
         return self._originals[key]
 
     def _scaled(self, sprite: str, colour: str, height_px: int, mirrored: bool) -> Image.Image:
@@ -94,21 +95,29 @@ class SpriteSet:
         return image.width / image.height
 
 
-def recolour(image: Image.Image, hue: float) -> Image.Image:
+SKIN_HUES = (9, 48)  # of 256: the yellow of faces and hands and the brown of hair
+WORN = frozenset(sprite for activity in ACTIVITIES.values() for sprite in activity.sprites.values())
+"""The sprites of people, of which only the clothes are recoloured."""
+
+
+def recolour(image: Image.Image, hue: float, *, clothes: bool = False) -> Image.Image:
     """Turn the most common strong hue of a sprite to `hue` (0..1) and leave its other colours.
 
-    Shades are kept: all pixels within a sixth of the colour circle around that hue are shifted.
+    Shades are kept: all pixels within a sixth of the colour circle around that hue are shifted. With
+    `clothes`, the hues of skin and hair stay out of it.
     """
     alpha = image.getchannel("A")
     hsv = np.asarray(image.convert("RGB").convert("HSV")).astype(np.int16)
     strong = (hsv[..., 1] > 90) & (hsv[..., 2] > 60) & (np.asarray(alpha) > 128)
+    skin = (hsv[..., 0] >= SKIN_HUES[0]) & (hsv[..., 0] <= SKIN_HUES[1]) & clothes
+    strong &= ~skin
     if not strong.any():
         return image
     counts = np.bincount(hsv[..., 0][strong] // 8, minlength=32)
     smooth = counts + np.roll(counts, 1) + np.roll(counts, -1)
     main = int(smooth.argmax()) * 8 + 4
     distance = (hsv[..., 0] - main + 128) % 256 - 128
-    chosen = (np.abs(distance) < 43) & (hsv[..., 1] > 60)
+    chosen = (np.abs(distance) < 43) & (hsv[..., 1] > 60) & ~skin
     hsv[..., 0] = np.where(chosen, (round(hue * 255) + distance // 2) % 256, hsv[..., 0])
     result = Image.fromarray(hsv.astype(np.uint8), "HSV").convert("RGB")
     result.putalpha(alpha)

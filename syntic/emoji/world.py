@@ -17,12 +17,13 @@ from .catalogue import LABELS
 from .cells import CELL_CHANNELS, GRID
 from .rendering import SIZE_PX, Renderer, Rendering
 from .scenes import Scene, Split, sample_scene
+from .tidy import TIDY_SIZE_PX
 
 logger = logging.getLogger(__name__)
 
 REFERENCES = 5
-STYLE_SHARES = {"fluent": 0.8, "noto": 0.1, "twemoji": 0.1}
-"""Styles of the pre-training pictures; the `everyday` domain itself is Fluent 3D."""
+STYLE_SHARES = {"fluent": 0.48, "noto": 0.4, "twemoji": 0.12}
+"""Styles of the pre-training pictures; the domain `everyday` is Fluent 3D, `people` Noto."""
 
 _STREAMS = {"train": 0, "validation": 1, "test": 2, "gallery": 3, "pretraining": 4}
 
@@ -82,13 +83,14 @@ def write_pretraining(
 ) -> None:
     """Render the pictures that the frozen models are pre-trained on; tidy ones in Fluent 3D only.
 
-    Writes `images.npy` (count, 128, 128, 3) uint8, `cells.npy` (count, 16, 8, 8) float16 (cells.py),
+    Writes `images.npy` (count, S, S, 3) uint8, with `tidy` `cells.npy` (count, C, G, G) float16 (cells.py),
     `scenes.jsonl` with captions (the first says everything), boxes, style and setting, and `labels.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "labels.json").write_text(json.dumps(list(LABELS)), encoding="utf-8")
+    size = TIDY_SIZE_PX if tidy else SIZE_PX
     for name, dtype, shape in (
-        ("images.npy", np.uint8, (SIZE_PX, SIZE_PX, 3)),
+        ("images.npy", np.uint8, (size, size, 3)),
         ("cells.npy", np.float16, (CELL_CHANNELS, GRID, GRID)),
     ):
         np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=(count, *shape)).flush()
