@@ -24,22 +24,33 @@ Rectangle = tuple[float, float, float, float]
 
 
 @lru_cache(maxsize=4096)
-def sprite_code(sprite: str) -> NDArray[np.float32]:
-    """A fixed random direction for a sprite, (16,) of length 4: entries of about one."""
-    seed = int.from_bytes(hashlib.sha256(sprite.encode()).digest()[:8], "big")
-    code: NDArray[np.float64] = np.random.default_rng(seed).standard_normal(CODE_SIZE)
+def look_code(look: str) -> NDArray[np.float32]:
+    """A fixed random direction for a sprite and its colour, (16,) of length 4: entries of about one.
+
+    Args:
+        look: "SPRITE/COLOUR", the colour may be empty. Looks of one sprite have similar codes.
+    """
+    sprite, _, colour = look.partition("/")
+    code = _direction(sprite) + (0.6 * _direction(colour) if colour else 0)
     code *= np.sqrt(CODE_SIZE) / np.linalg.norm(code)
     return code.astype(np.float32)
 
 
+def _direction(name: str) -> NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    direction: NDArray[np.float64] = np.random.default_rng(seed).standard_normal(CODE_SIZE)
+    return direction / np.linalg.norm(direction)
+
+
 def describe_cells(
-    owner: NDArray[np.int16], sprites: list[str], rectangles: list[Rectangle]
+    owner: NDArray[np.int16], looks: list[str], rectangles: list[Rectangle]
 ) -> NDArray[np.float32]:
     """Describe the thing that shows most in each cell.
 
     Args:
-        owner: (S, S) which thing is seen at a pixel, -1 for the backdrop; S >= 6; what a division by 6 leaves over is cut off.
-        sprites: T names.
+        owner: (S, S) which thing is seen at a pixel, -1 for the backdrop; S >= 6, and what a
+            division by 6 leaves over is cut off.
+        looks: T of "SPRITE/COLOUR".
         rectangles: T x (left, top, right, bottom) of the whole sprites in pixels, also of hidden parts.
 
     Returns:
@@ -55,13 +66,13 @@ def describe_cells(
         .transpose(0, 2, 1, 3)
         .reshape(GRID, GRID, -1)
     )
-    counts = np.stack([(pixels == thing).mean(-1) for thing in range(len(sprites))], axis=-1)  # (6, 6, T)
+    counts = np.stack([(pixels == thing).mean(-1) for thing in range(len(looks))], axis=-1)  # (6, 6, T)
     cells = np.zeros((CELL_CHANNELS, GRID, GRID), np.float32)
     for row, column in np.argwhere(counts.sum(-1) >= MIN_COVERAGE):
         thing = int(counts[row, column].argmax())
         left, top, right, bottom = rectangles[thing]
         cell = cells[:, row, column]
-        cell[:CODE_SIZE] = sprite_code(sprites[thing])
+        cell[:CODE_SIZE] = look_code(looks[thing])
         cell[COVERAGE] = 2 * counts[row, column].sum()
         cell[ACROSS] = _relative((column + 0.5) * step, left, right)
         cell[DOWN] = _relative((row + 0.5) * step, top, bottom)

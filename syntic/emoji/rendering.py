@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .catalogue import THINGS
-from .cells import GRID, Rectangle, describe_cells
+from .cells import Rectangle, describe_cells
 from .placement import Placement
 from .scenes import Group, Scene
 from .settings import Backdrop, paint_backdrop

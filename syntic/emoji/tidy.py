@@ -1,9 +1,9 @@
 """Tidy scenes: things in rows of equal places, as a child would draw them; the generator learns from these.
 
-Of a sprite that may be anywhere, at any size, lit by any hour, a cell of the generator's grid has thousands of
-things to show. Here a sprite has two sizes, stands flush with the cells and always looks the same, so that it
-has 13: `LARGE` x `LARGE` and `SMALL` x `SMALL` cells. Where a thing stands follows from the sentence: things of
-one row stand in the order of the words, what is above comes first.
+Of a sprite that may be anywhere, at any size, lit by any hour, a cell of the generator's grid has thousands
+of things to show. Here a sprite has two sizes, stands flush with the cells and always looks the same, so
+that it has 13: `LARGE` x `LARGE` and `SMALL` x `SMALL` cells. Where a thing stands follows from the
+sentence: things of one row stand in the order of the words, what is above comes first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The generator's autoencoder: 64x64 pictures <-> 8x8 latents, a diffusers `AutoencoderKL`.
+"""The generator's autoencoder: 96x96 pictures <-> 6x6 latents, a diffusers `AutoencoderKL`.
 
 The latents are the codec's (codec.py). The decoder learns to draw them, sharper than the projection alone
 could, and from less than it is given: a generator says well what each cell shows and less well how that
@@ -6,8 +6,8 @@ looks, so in training the components are blurred and noisy, and the decoder lear
 encoder learns to read latents off a picture beside it, now and then: text-to-image does not need it, but the
 format has one, and it should do what it says.
 
-At half the size of the world's pictures: a decoder for 128 pixels learns far more slowly on a CPU, and what
-it draws stays blurred. The profile enlarges what the generator makes.
+At three quarters of the world's pictures: a decoder for 128 pixels learns more slowly on a CPU, and what it
+draws stays blurred. The profile enlarges what the generator makes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from syntic.emoji.cells import COVERAGE, GRID
-from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes, halve
+from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import replaced_folder, save_diffusers_half
 
@@ -33,7 +33,7 @@ class AutoencoderSettings:
     """Sizes and weights of the loss.
 
     Attributes:
-        channels: at 64, 32, 16 and 8 px.
+        channels: at 96, 48, 24, 12 and 6 px.
         noise: the largest deviation of the noise on the cells in training.
         component_noise: the same of the noise on the components.
         component_blur: how much they are blurred at most, 0..1.
@@ -42,7 +42,7 @@ class AutoencoderSettings:
         encode_every: steps between two updates of the encoder.
     """
 
-    channels: tuple[int, ...] = (16, 32, 96, 160)
+    channels: tuple[int, ...] = (16, 24, 64, 128, 192)
     noise: float = 0.1
     component_noise: float = 0.2
     component_blur: float = 0.3
@@ -97,9 +97,9 @@ class AutoencoderTask:
         settings = self.settings
         model = cast(AutoencoderKL, self.model)
         indices = self.sampler.batch(step)
-        target = halve(self.data.pictures(indices)) * 2 - 1  # (B, 3, 64, 64)
-        latents = encode_scenes(self.codec, self.data, indices)  # (B, C, 8, 8)
-        things = self.data.cells(indices)[:, COVERAGE].unsqueeze(1) > 0  # (B, 1, 8, 8)
+        target = self.data.pictures(indices) * 2 - 1  # (B, 3, 96, 96)
+        latents = encode_scenes(self.codec, self.data, indices)  # (B, C, 6, 6)
+        things = self.data.cells(indices)[:, COVERAGE].unsqueeze(1) > 0  # (B, 1, 6, 6)
         weights = 1 + settings.thing_weight * things
         weights = F.interpolate(weights / weights.mean(), scale_factor=target.shape[-1] / GRID)
         output = model.decoder(self._disturb(latents))
@@ -111,7 +111,7 @@ class AutoencoderTask:
         return loss, {"psnr": -10 * float(mse.log10()), "edges": float(edges.detach())}
 
     def _disturb(self, latents: Tensor) -> Tensor:
-        """What a generator might make of latents (B, C, 8, 8): each picture's are worse by another amount."""
+        """What a generator might make of latents (B, C, 6, 6): each picture's are worse by another amount."""
         components = len(self.codec.encoder)
         amount = torch.rand(len(latents), 1, 1, 1)
         looks, cells = latents[:, :components], latents[:, components:]
@@ -126,7 +126,7 @@ class AutoencoderTask:
         `reconstructions.png` shows originals above what is drawn from disturbed latents.
         """
         model = cast(AutoencoderKL, average)
-        pictures = halve(self.data.pictures(self.held_out[:64]))
+        pictures = self.data.pictures(self.held_out[:64])
         latents = encode_scenes(self.codec, self.data, self.held_out[:64])
         exact = model.decoder(latents).clamp(-1, 1) / 2 + 0.5
         with torch.random.fork_rng():

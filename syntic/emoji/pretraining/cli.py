@@ -56,20 +56,28 @@ PRESETS = {
         weight_decay=0.1,
         average_decay=0.99,
     ),
+    "planner": Preset(
+        out=Path("build/emoji/models/planner"),
+        data=TIDY_DATA,
+        minutes=60,
+        batch_size=32,
+        learning_rate=1e-3,
+        report_seconds=300,
+    ),
     "autoencoder": Preset(
         out=Path("build/emoji/models/autoencoder"),
         data=TIDY_DATA,
         minutes=45,
-        batch_size=4,
-        learning_rate=1.5e-3,
+        batch_size=8,
+        learning_rate=2e-3,
     ),
     "generator": Preset(
         out=Path("checkpoints/emoji/generator"),
         data=TIDY_DATA,
-        minutes=240,
-        batch_size=16,
-        learning_rate=8e-4,
-        report_seconds=600,
+        minutes=60,
+        batch_size=32,
+        learning_rate=1e-3,
+        report_seconds=300,
     ),
     "detector": Preset(
         out=Path("checkpoints/emoji/detector"),
@@ -106,7 +114,9 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
         default=PRESETS["autoencoder"].out,
         help="generator: where the autoencoder is",
     )
-    parser.add_argument("--styles", nargs="+", help="sprite styles to train on")
+    parser.add_argument(
+        "--planner", type=Path, default=PRESETS["planner"].out, help="generator: where the planner is"
+    )
     parser.add_argument(
         "--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing"
     )
@@ -179,10 +189,27 @@ def _train_detector(
 ) -> int:
     from syntic.emoji.pretraining.detector import DetectorSettings, DetectorTask, export_detector
 
-    run = Run(DetectorTask(data, DetectorSettings(), batch_size), settings)
+    sizes = DetectorSettings()
+    run = Run(DetectorTask(data, sizes, batch_size), settings)
     if not run.train():
         return _stopped(run)
-    export_detector(run.average, data, out)
+    export_detector(run.average, sizes, out)
+    return _written(out)
+
+
+def _train_planner(
+    args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
+) -> int:
+    from syntic.emoji.pretraining.codec import load_or_fit_codec
+    from syntic.emoji.pretraining.planner import PlannerSettings, PlannerTask, export_planner
+    from syntic.emoji.pretraining.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(args.clip)
+    codec = load_or_fit_codec(data, args.codec)
+    run = Run(PlannerTask(data, codec, tokenizer, PlannerSettings(), batch_size), settings)
+    if not run.train():
+        return _stopped(run)
+    export_planner(run.average, tokenizer, out)
     return _written(out)
 
 
@@ -192,23 +219,12 @@ def _train_generator(
     from diffusers import AutoencoderKL
 
     from syntic.emoji.pretraining.codec import load_or_fit_codec
-    from syntic.emoji.pretraining.generator import (
-        GeneratorSettings,
-        GeneratorTask,
-        export_generator,
-        text_encoder_from_clip,
-    )
-    from syntic.emoji.pretraining.tokenizer import load_tokenizer
+    from syntic.emoji.pretraining.generator import GeneratorSettings, GeneratorTask, export_generator
+    from syntic.emoji.pretraining.planner import load_planner
 
-    task = GeneratorTask(
-        data,
-        args.styles or ["fluent"],
-        load_or_fit_codec(data, args.codec),
-        load_tokenizer(args.clip),
-        text_encoder_from_clip(args.clip),
-        GeneratorSettings(),
-        batch_size,
-    )
+    text_encoder, tokenizer = load_planner(args.planner)
+    codec = load_or_fit_codec(data, args.codec)
+    task = GeneratorTask(data, codec, tokenizer, text_encoder, GeneratorSettings(), batch_size)
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
@@ -229,6 +245,7 @@ def _written(out: Path) -> int:
 
 
 TRAINERS = {
+    "planner": _train_planner,
     "autoencoder": _train_autoencoder,
     "clip": _train_clip,
     "generator": _train_generator,

@@ -1,9 +1,7 @@
 """The emoji world's CLIP: an open_clip model of its own, a small copy of CLIP's ResNet variant.
 
 The folder it is saved to (configuration, weights, tokenizer) loads with
-`open_clip.create_model_and_transforms("local-dir:FOLDER")`. The text tower is the plain CLIP transformer, so
-that the generator can start from it as a transformers `CLIPTextModel`.
-"""
+`open_clip.create_model_and_transforms("local-dir:FOLDER")`."""
 
 from __future__ import annotations
 

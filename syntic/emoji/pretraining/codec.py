@@ -1,12 +1,13 @@
-"""The generator's latents: what an 8x8 grid of cells shows, and how it looks.
+"""The generator's latents: what a 6x6 grid of cells shows, and how it looks.
 
-How it looks: principal components of the pixels' 8x8 patches, at half size. That encoder needs no training,
-latents are one matrix product, and the generator and the decoder can be trained side by side. Components are
-scaled to the fourth root of their variance, between nature (a few components carry nearly everything, and
-noise drowns the details) and whitening (all count alike, and the details drown the rest).
+How it looks: principal components of the pixels' 16x16 patches. That encoder needs no training, latents are
+one matrix product, and the planner, the UNet and the decoder learn from the same ones. Cells with a thing
+count more than backdrop when the components are found. Components are scaled to the fourth root of their
+variance, between nature (a few components carry nearly everything, and noise drowns the details) and
+whitening (all count alike, and the details drown the rest).
 
 What it shows: which part of which sprite (cells.py). The generator denoises both together; the decoder draws
-from both, so few components are enough.
+from both, sharper than the components alone could.
 
 Two more channels hold every cell's own place, across and down, always the same. The decoder's upsampling
 copies a cell into its four quarters, which a convolution cannot tell apart where neighbours look alike; from
@@ -24,22 +25,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from syntic.emoji.cells import CELL_CHANNELS, GRID
+from syntic.emoji.cells import CELL_CHANNELS, COVERAGE, GRID
 from syntic.emoji.pretraining.data import SceneData
 
-PATCH_PX = 8
+PATCH_PX = 16
 PLACE_CHANNELS = 2
 FITTED_PICTURES = 4000
+THING_WEIGHT = 3.0  # how much more a cell with a thing counts in the components
 
 
 @dataclass(frozen=True)
 class LinearCodec:
-    """Pictures and cells <-> latents (B, C, 8, 8): P components, 16 channels of cells, 2 of places.
+    """Pictures and cells <-> latents (B, C, 6, 6): P components, 20 channels of cells, 2 of places.
 
     Attributes:
-        mean: (192,) of all patches.
-        encoder: (P, 192) rows that make components of unit variance overall.
-        decoder: (192, P) its pseudo-inverse.
+        mean: (768,) of all patches.
+        encoder: (P, 768) rows that make components of unit variance overall.
+        decoder: (768, P) its pseudo-inverse.
     """
 
     mean: Tensor
@@ -52,28 +54,32 @@ class LinearCodec:
         return len(self.encoder) + CELL_CHANNELS + PLACE_CHANNELS
 
     @classmethod
-    def fit(cls, data: SceneData, components: int = 16, seed: int = 0) -> LinearCodec:
+    def fit(cls, data: SceneData, components: int = 96, seed: int = 0) -> LinearCodec:
         """Principal components of the patches of some training pictures."""
         train, _ = data.split()
         chosen = np.sort(np.random.default_rng(seed).permutation(train)[:FITTED_PICTURES])
-        patches = torch.cat([_patches(halve(data.pictures(part))) for part in np.array_split(chosen, 20)])
-        patches = patches.transpose(1, 2).reshape(-1, patches.shape[1])  # (N * 64, 192)
-        mean = patches.mean(0)
-        variances, vectors = torch.linalg.eigh(torch.cov(patches.T))
+        parts = np.array_split(chosen, max(1, len(chosen) // 200))
+        patches = torch.cat([_patches(data.pictures(part)).transpose(1, 2).flatten(0, 1) for part in parts])
+        things = torch.cat([(data.cells(part)[:, COVERAGE] > 0).flatten() for part in parts])  # (N * 36,)
+        weights = 1 + THING_WEIGHT * things
+        weights = weights / weights.sum()
+        mean = weights @ patches  # (768,)
+        centred = patches - mean
+        variances, vectors = torch.linalg.eigh((centred * weights[:, None]).T @ centred)
         variances, vectors = variances.flip(0)[:components], vectors.flip(1)[:, :components]
         scales = variances.pow(-0.25)  # deviation s -> s^(1/2)
         scales = scales / (variances * scales.square()).mean().sqrt()
         return cls(mean, (vectors * scales).T.contiguous(), (vectors / scales).contiguous())
 
     def encode(self, pictures: Tensor, cells: Tensor) -> Tensor:
-        """(B, 3, 64, 64) in 0..1 and (B, 16, 8, 8) -> (B, C, 8, 8)."""
-        components = self.encoder @ (_patches(pictures) - self.mean[:, None])  # (B, P, 64)
+        """(B, 3, 96, 96) in 0..1 and (B, 20, 6, 6) -> (B, C, 6, 6)."""
+        components = self.encoder @ (_patches(pictures) - self.mean[:, None])  # (B, P, 36)
         components = components.reshape(len(pictures), -1, GRID, GRID)
         return torch.cat([components, cells, _places().expand(len(pictures), -1, -1, -1)], dim=1)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(B, C, 8, 8) -> (B, 3, 64, 64) in about 0..1: what the projection kept."""
-        components = latents[:, : len(self.encoder)].flatten(2)  # (B, P, 64)
+        """(B, C, 6, 6) -> (B, 3, 96, 96) in about 0..1: what the projection kept."""
+        components = latents[:, : len(self.encoder)].flatten(2)  # (B, P, 36)
         patches = self.decoder @ components + self.mean[:, None]
         return F.fold(patches, (GRID * PATCH_PX, GRID * PATCH_PX), PATCH_PX, stride=PATCH_PX)
 
@@ -97,20 +103,15 @@ def load_or_fit_codec(data: SceneData, path: Path) -> LinearCodec:
 
 
 def encode_scenes(codec: LinearCodec, data: SceneData, indices: np.ndarray) -> Tensor:
-    """(B, C, 8, 8) latents of some scenes."""
-    return codec.encode(halve(data.pictures(indices)), data.cells(indices))
-
-
-def halve(pictures: Tensor) -> Tensor:
-    """Pictures at half size, 64 px: what the encoder reads."""
-    return F.avg_pool2d(pictures, 2)
+    """(B, C, 6, 6) latents of some scenes."""
+    return codec.encode(data.pictures(indices), data.cells(indices))
 
 
 def _places() -> Tensor:
-    """(2, 8, 8): how far right and how far down each cell is, of unit variance."""
+    """(2, 6, 6): how far right and how far down each cell is, of unit variance."""
     ramp = torch.linspace(-1.5, 1.5, GRID)
     return torch.stack(torch.meshgrid(ramp, ramp, indexing="xy"))
 
 
 def _patches(pictures: Tensor) -> Tensor:
-    return F.unfold(pictures.contiguous(), PATCH_PX, stride=PATCH_PX)  # (B, 192, 64)
+    return F.unfold(pictures.contiguous(), PATCH_PX, stride=PATCH_PX)  # (B, 768, 36)

@@ -1,7 +1,8 @@
 """Rendered scenes as training data: pictures, captions and boxes in one folder.
 
-images.npy    (N, 128, 128, 3) uint8, read through a memory map
-cells.npy     (N, 16, 8, 8) float16, what stands where (emoji/cells.py), read through a memory map
+images.npy    (N, S, S, 3) uint8, read through a memory map
+cells.npy     (N, C, G, G) float16, what stands where (emoji/cells.py), read through a memory map; 0 where
+              scenes are not tidy
 scenes.jsonl  one object a line: captions, boxes [[label, x0, y0, x1, y1], ...] in pixels, style, setting
 labels.json   the detector's class names
 """
@@ -51,7 +52,7 @@ class SceneData:
 
     Attributes:
         images: (N, H, W, 3) uint8, memory-mapped.
-        cell_codes: (N, 16, 8, 8) float16, memory-mapped.
+        cell_codes: (N, C, G, G) float16, memory-mapped.
         scenes: N scenes.
         labels: the detector's class names.
     """
@@ -128,21 +129,8 @@ class SceneData:
         return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
 
     def cells(self, indices: np.ndarray) -> torch.Tensor:
-        """(B, 16, 8, 8) float32, which part of which sprite shows where (emoji/cells.py)."""
+        """(B, C, G, G) float32, which part of which sprite shows where (emoji/cells.py)."""
         return torch.from_numpy(np.stack([self.cell_codes[i] for i in indices])).float()
-
-    def thing_cells(self, indices: np.ndarray, cells: int, flips: np.ndarray | None = None) -> torch.Tensor:
-        """Where the things are: (B, K, cells, cells), 1 where a cell's centre lies in a box of class k."""
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        result = torch.zeros(len(indices), len(self.labels), cells, cells)
-        centres = (np.arange(cells) + 0.5) * self.size_px / cells
-        for row, index in enumerate(indices):
-            for label, left, top, right, bottom in self.scenes[index].boxes:
-                inside = np.outer((centres > top) & (centres < bottom), (centres > left) & (centres < right))
-                result[row, numbers[label]][torch.from_numpy(inside)] = 1
-            if flips is not None and flips[row]:
-                result[row] = result[row].flip(-1)
-        return result
 
 
 def _parse_scene(line: str) -> Scene:

@@ -1,11 +1,11 @@
-"""The detector: 128x128 pictures to labelled boxes, a small transformers `RTDetrV2ForObjectDetection`.
+"""The detector: pictures at 96x96 to labelled boxes, a small transformers `RTDetrV2ForObjectDetection`.
 
 Of the DETR family in transformers, RT-DETR suits a short training from nothing: its queries start from the
 encoder's best proposals, and denoising queries give its decoder a target from the first step. Differences
 from the published models (Lv et al., arXiv 2407.17140):
 
 - no pretrained backbone, so its batch norms learn, and all batch norms start at scale 1;
-- two feature levels, 16x16 and 8x8 cells, because objects are 25 to 100 px high;
+- two feature levels, 12x12 and 6x6 cells, because objects are 18 to 75 px high;
 - while training, a dense head marks every object's centre in both levels, as CenterNet does (Zhou et al.,
   arXiv 1904.07850). One-to-one matching alone teaches the backbone from a few cells per picture. As in
   Co-DETR (Zong et al., arXiv 2211.12860), this head is dropped when the model is saved.
@@ -29,6 +29,7 @@ from syntic.emoji.pretraining.precision import Found, average_precision_50, draw
 
 MEASURED_PICTURES = 512
 REPORT_THRESHOLD = 0.5
+SMALLEST_SOFT = (0.4, 0.8)  # sides of pictures before they are enlarged, as parts of what they become
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class DetectorSettings:
     """Sizes and weights of the loss.
 
     Attributes:
+        image_size_px: what pictures are scaled to; at 128 a CPU sees half as many of them in the same time.
         stem_channels: of the backbone at a quarter of the picture's size.
         backbone_channels: at strides 4, 8 and 16; the last two feed the encoder.
         backbone_depths: residual blocks at these strides.
@@ -47,8 +49,10 @@ class DetectorSettings:
         queries: the most objects found in a picture.
         denoising_queries: boxes with noise per picture that the decoder repairs while training.
         dense_weight: of the loss on object centres.
+        soften_share: how many pictures are shown as if enlarged from a smaller one, as a generator's are.
     """
 
+    image_size_px: int = 96
     stem_channels: int = 32
     backbone_channels: tuple[int, int, int] = (32, 64, 128)
     backbone_depths: tuple[int, int, int] = (1, 2, 2)
@@ -60,6 +64,7 @@ class DetectorSettings:
     queries: int = 30
     denoising_queries: int = 12
     dense_weight: float = 1.0
+    soften_share: float = 0.3
 
 
 def build_detector(settings: DetectorSettings, labels: list[str]) -> RTDetrV2ForObjectDetection:
@@ -152,7 +157,7 @@ class DetectorTask:
         self.learning_rate_scales: dict[str, float] = {}
         model = DetectorInTraining(settings, data.labels)
         self.model: nn.Module = model.to(memory_format=torch.channels_last)
-        self.processor = build_processor(data.size_px)
+        self.processor = build_processor(settings.image_size_px)
         self._numbers = {label: number for number, label in enumerate(data.labels)}
 
     def target(self, index: int, *, is_flipped: bool = False) -> dict[str, Tensor]:
@@ -180,6 +185,9 @@ class DetectorTask:
         indices = self.sampler.batch(step)
         flips = random.random(len(indices)) < 0.5
         pixels = self.data.pictures(indices, flips)  # (B, 3, H, W)
+        is_soft = random.random(len(indices)) < self.settings.soften_share
+        pixels[is_soft] = soften(pixels[is_soft], random.uniform(*SMALLEST_SOFT))
+        pixels = self._resized(pixels)
         targets = [self.target(i, is_flipped=flip) for i, flip in zip(indices, flips, strict=True)]
         output, heatmaps = self.model(pixels, targets)
         dense = cast(Tensor, sum(centre_loss(heatmap, targets) for heatmap in heatmaps))
@@ -215,16 +223,31 @@ class DetectorTask:
         found: list[Found] = []
         size = self.data.size_px
         for start in range(0, len(indices), 32):
-            pixels = self.data.pictures(indices[start : start + 32])
+            pixels = self._resized(self.data.pictures(indices[start : start + 32]))
             results = self.processor.post_process_object_detection(
                 detector(pixel_values=pixels), threshold=0.0, target_sizes=[(size, size)] * len(pixels)
             )
             found += [Found(labels=r["labels"], scores=r["scores"], boxes=r["boxes"]) for r in results]
         return found
 
+    def _resized(self, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) at the model's size, as the processor makes them."""
+        size = (self.settings.image_size_px,) * 2
+        return F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+
     def _found_truth(self, index: int) -> Found:
         boxes = torch.tensor([box[1:] for box in self.data.scenes[index].boxes]).reshape(-1, 4)
         return Found(labels=self.target(index)["class_labels"], scores=torch.ones(len(boxes)), boxes=boxes)
+
+
+def soften(pixels: Tensor, part: float) -> Tensor:
+    """Shrink (B, 3, H, W) pictures to a part of their side and enlarge them again."""
+    if not len(pixels):
+        return pixels
+    height, width = pixels.shape[-2:]
+    size = (max(1, round(height * part)), max(1, round(width * part)))
+    small = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+    return F.interpolate(small, size=(height, width), mode="bicubic").clamp(0, 1)
 
 
 def centre_targets(targets: list[dict[str, Tensor]], label_count: int, height: int, width: int) -> Tensor:
@@ -264,14 +287,14 @@ def centre_loss(logits: Tensor, targets: list[dict[str, Tensor]]) -> Tensor:
     return loss / max(1, sum(len(target["class_labels"]) for target in targets))
 
 
-def export_detector(average: nn.Module, data: SceneData, out: Path) -> None:
+def export_detector(average: nn.Module, settings: DetectorSettings, out: Path) -> None:
     """Save the averaged detector in half precision, with its processor.
 
     Args:
         average: a DetectorInTraining.
-        data: the scenes, for the size of the pictures.
+        settings: what it was built from.
         out: the folder to replace.
     """
     with replaced_folder(out) as folder:
         save_transformers_half(cast(DetectorInTraining, average).detector, folder)
-        build_processor(data.size_px).save_pretrained(folder)
+        build_processor(settings.image_size_px).save_pretrained(folder)

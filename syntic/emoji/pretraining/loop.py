@@ -1,4 +1,4 @@
-"""One training loop for all five: a wall-clock budget, resumable, with an average of the weights.
+"""One training loop for all of them: a wall-clock budget, resumable, with an average of the weights.
 
 The schedule runs by time, not by steps: a linear warm-up, then a cosine that reaches its end when the minutes
 are over, however fast the machine is. The state goes to `state.safetensors` in the work folder every few
