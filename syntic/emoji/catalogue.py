@@ -90,6 +90,7 @@ FURNITURE = frozenset({"couch", "bed", "chair", "tv", "book", "suitcase"})
 
 _STAND = ("standing", "standing around")
 _FOOD = ("sitting", "placed", "served")
+_PLACED = ("sitting", "placed")
 _DRIVE = ("parked", "driving", "stopped")
 
 THINGS: dict[str, Thing] = {
@@ -294,11 +295,11 @@ THINGS: dict[str, Thing] = {
         _thing("banana", "1f34c", 0.3, TABLE, zone="surface", verbs=_FOOD),
         _thing("apple", "1f34e", 0.28, TABLE, zone="surface", verbs=_FOOD),
         _thing(
-            "sandwich", "1f96a", 0.3, TABLE | {"park"}, "sandwich/sandwiches", zone="surface", verbs=_FOOD
+            "sandwich", "1f96a", 0.3, TABLE | {"park"}, "sandwich/sandwiches", zone="surface", verbs=_PLACED
         ),
         _thing("orange", "1f34a", 0.28, TABLE, zone="surface", verbs=_FOOD),
-        _thing("carrot", "1f955", 0.28, {"kitchen", "field"}, zone="surface", verbs=_FOOD),
-        _thing("hot dog", "1f32d", 0.28, TABLE | {"street"}, zone="surface", verbs=_FOOD),
+        _thing("carrot", "1f955", 0.28, {"kitchen", "field"}, zone="surface", verbs=_PLACED),
+        _thing("hot dog", "1f32d", 0.28, TABLE | {"street"}, zone="surface", verbs=_PLACED),
         _thing(
             "pizza",
             "1f355",
@@ -457,7 +458,7 @@ THINGS: dict[str, Thing] = {
             {"kitchen", "field"},
             "piece of broccoli/pieces of broccoli",
             zone="surface",
-            verbs=_FOOD,
+            verbs=_PLACED,
         ),
         _thing("toilet", "1f6bd", 0.42, {"bathroom"}, verbs=("standing",), carries=0.45),
         _thing(
@@ -575,7 +576,7 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="riding",
             sprites={"person": "1f3c7"},
-            phrases=("riding a horse", "on a horse", "on horseback"),
+            phrases=("riding a horse", "riding on horseback", "on horseback"),
             places=frozenset({"field", "beach", "park"}),
             size=0.52,
             wears_colours=False,

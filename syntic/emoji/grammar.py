@@ -10,6 +10,7 @@ from .phrases import (
     CLOTHES,
     CLOTHES_OF_SEVERAL,
     COUNTS,
+    IN_WATER,
     INDOOR_TIMES,
     ON_SURFACE,
     ON_WATER,
@@ -138,19 +139,22 @@ def place(scene: Scene, rng: np.random.Generator, relation: str = "") -> str:
         return f"{pick(rng, ('over', 'above'))} {pick(rng, SCENERY[scene.setting])}"
     options = PLACES[scene.setting]
     if first.zone == "water" and scene.setting in ON_WATER:
-        options = ON_WATER[scene.setting]
+        options = (IN_WATER if first.activity == "swimming" else ON_WATER)[scene.setting]
     elif first.zone == "surface" and scene.setting in ON_SURFACE and "on" not in relation.split(" "):
         options = ON_SURFACE[scene.setting]
-    fresh = tuple(words for words in options if not relation or not words.startswith(relation.split(" ")[0]))
+    elif any(group.zone == "water" for group in scene.groups[1:]):
+        options = tuple(words for words in options if not words.startswith(("in ", "on ")))
+    taken = "on" if "on" in relation.split(" ") else relation
+    fresh = tuple(words for words in options if not taken or not words.startswith(f"{taken} "))
     return pick(rng, fresh or options)
 
 
 def stays_apart(scene: Scene) -> bool:
     """Whether the place is the first group's alone, as a boat's on a lake, and has to stand next to it."""
-    first, second = scene.groups[:2]
+    first, *others = scene.groups
     tables = {"water": ON_WATER, "surface": ON_SURFACE}
     is_special = first.zone in tables and scene.setting in tables[first.zone]
-    return is_special and second.zone != first.zone and scene.relations[0] != "on"
+    return is_special and scene.relations[0] != "on" and any(group.zone != first.zone for group in others)
 
 
 def time(scene: Scene, rng: np.random.Generator) -> str:

@@ -27,9 +27,15 @@ PLACES: dict[str, Words] = {
 
 ON_WATER: dict[str, Words] = {
     "lake": ("on a lake", "on the water", "on the lake"),
-    "beach": ("in the ocean", "in the sea", "on the waves"),
+    "beach": ("on the ocean", "on the sea", "out at sea"),
 }
-"""Where boats and swimmers are."""
+"""Where boats and surfers are."""
+
+IN_WATER: dict[str, Words] = {
+    "lake": ("in a lake", "in the water", "in the lake"),
+    "beach": ("in the ocean", "in the sea", "in the waves"),
+}
+"""Where swimmers are."""
 
 ON_SURFACE: dict[str, Words] = {
     "office": ("on a desk", "on a desk in an office", "on an office desk"),
@@ -56,7 +62,7 @@ SCENERY: dict[str, Words] = {
 """The setting as a thing of its own, as in "a park with two dogs", "flying over a park"."""
 
 PLACE_KEYWORDS: dict[str, Words] = {
-    "park": ("park", "green park", "city park outdoors"),
+    "park": ("park", "green park", "public park"),
     "beach": ("beach", "tropical beach", "summer beach", "seaside", "sea coast"),
     "street": ("street", "road", "roadside", "asphalt road"),
     "snow": ("snow", "snowy mountain", "winter slope", "winter landscape", "ski resort"),
@@ -201,9 +207,7 @@ ROLES: dict[str, tuple[tuple[str, str], ...]] = {
 SEXES = {"man": "male ", "woman": "female ", "person": ""}
 PRONOUNS = {"man": "him", "woman": "her", "person": "them"}
 
-ANIMALS = frozenset(
-    {"dog", "cat", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bird"}
-)
+ANIMALS = frozenset({"dog", "cat", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bird"})
 ANIMALS_LOOK_ON: Words = ("watching", "waiting", "looking on")
 """What animals do when people are busy, besides their own verbs."""
 

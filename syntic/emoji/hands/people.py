@@ -49,13 +49,8 @@ def write_full(scene: Scene, rng: np.random.Generator) -> str:
     subject, when = _name(people, rng, 1.0), noteworthy_time(scene, rng)
     if not others:
         return join(subject, _acting(people, rng), place(scene, rng), when)
-    if rng.random() < 0.55 and scene.relations[0] in POSITIONS:
-        verb = _acting(people, rng)
-        if len(others) > 1:
-            return join(
-                subject, verb, _beside(scene, rng, 1.0), "and", name(others[1], rng, 1.0), place(scene, rng), when
-            )
-        return join(subject, verb, place(scene, rng), when, _clause(scene, rng, 1.0))
+    if len(others) == 1 and scene.relations[0] in POSITIONS and rng.random() < 0.6:
+        return _in_two_clauses(scene, rng, subject, place(scene, rng), when, 1.0)
     words = relation(scene, rng)
     rest = " and ".join(name(group, rng, 1.0) for group in others)
     where = place(scene, rng, words)
@@ -79,7 +74,9 @@ def write_partial(scene: Scene, rng: np.random.Generator) -> str:
             return join(_opened(subject, rng), doing(people, rng), where)
         return join(subject, verb, where, when)
     if form < 0.55 and scene.relations[0] in POSITIONS:
-        return join(subject, verb, sometimes(where, rng, 0.6), _clause(scene, rng, 0.6))
+        return _in_two_clauses(
+            scene, rng, subject, sometimes(where, rng, 0.6), sometimes(when, rng, 0.5), 0.6
+        )
     words = relation(scene, rng)
     second = name(scene.groups[1], rng, 0.6)
     where = sometimes(place(scene, rng, words), rng, 0.6)
@@ -92,7 +89,8 @@ def write_partial(scene: Scene, rng: np.random.Generator) -> str:
 def _people(scene: Scene) -> Group:
     if scene.groups[0].label != "person":
         raise InputError(
-            f"The hand 'people' writes about scenes that begin with people, not with a {scene.groups[0].label}."
+            "The hand 'people' writes about scenes that begin with people, "
+            f"not with a {scene.groups[0].label}."
         )
     return scene.groups[0]
 
@@ -120,12 +118,19 @@ def _opened(subject: str, rng: np.random.Generator) -> str:
     return there_is(subject) if rng.random() < 0.5 else f"{pick(rng, OPENINGS)} {subject}"
 
 
-def _beside(scene: Scene, rng: np.random.Generator, detail: float) -> str:
-    return join(relation(scene, rng), name(scene.groups[1], rng, detail))
+def _in_two_clauses(
+    scene: Scene, rng: np.random.Generator, subject: str, where: str, when: str, detail: float
+) -> str:
+    """Say what people do and then, in a clause of its own, who or what is there too."""
+    acting, clause = _acting(scene.groups[0], rng), _clause(scene, rng, detail)
+    if clause.startswith("with "):
+        return join(subject, acting, where, clause, when)
+    conjunction = "and" if when.startswith(("while ", "as ")) else pick(rng, ("while", "as", "and"))
+    return join(subject, acting, where, when, conjunction, clause)
 
 
 def _clause(scene: Scene, rng: np.random.Generator, detail: float) -> str:
-    """The second group in a clause of its own: "while a dog watches nearby", "with a couch behind her"."""
+    """The second group: "a dog watches nearby", "with a couch behind her"."""
     people, other = scene.groups[:2]
     relation_name = scene.relations[0]
     positions = OVERHEAD if other.zone == "sky" else POSITIONS[relation_name]
@@ -136,4 +141,4 @@ def _clause(scene: Scene, rng: np.random.Generator, detail: float) -> str:
     verb = "flying" if other.zone == "sky" else doing(other, rng)
     if other.label in ANIMALS and relation_name == "near" and rng.random() < 0.5:
         verb = pick(rng, ANIMALS_LOOK_ON)
-    return join(pick(rng, ("while", "as", "and")), words, finite(verb, other.count), where)
+    return join(words, finite(verb, other.count), where)
