@@ -90,6 +90,7 @@ FURNITURE = frozenset({"couch", "bed", "chair", "tv", "book", "suitcase"})
 
 _STAND = ("standing", "standing around")
 _FOOD = ("sitting", "placed", "served")
+_PLACED = ("sitting", "placed")
 _DRIVE = ("parked", "driving", "stopped")
 
 THINGS: dict[str, Thing] = {
@@ -152,7 +153,7 @@ THINGS: dict[str, Thing] = {
         ),
         _thing("zebra", "1f993", 0.5, {"field", "park", "lake"}, verbs=_STAND + ("grazing",), carries=0.72),
         _thing("giraffe", "1f992", 0.62, {"field", "park", "lake"}, verbs=_STAND + ("walking",)),
-        _thing("bird", "1f426", 0.26, OPEN, "bird/birds", verbs=("standing", "perched")),
+        _thing("bird", "1f426", 0.26, OPEN, "bird/birds", verbs=("standing", "resting")),
         _thing(
             "bicycle",
             "1f6b2",
@@ -169,7 +170,7 @@ THINGS: dict[str, Thing] = {
             0.38,
             ROADS | {"snow", "beach", "field"},
             "car/cars",
-            "car/cars",
+            "automobile/automobiles",
             "vehicle/vehicles",
             verbs=_DRIVE,
             tintable=True,
@@ -294,11 +295,11 @@ THINGS: dict[str, Thing] = {
         _thing("banana", "1f34c", 0.3, TABLE, zone="surface", verbs=_FOOD),
         _thing("apple", "1f34e", 0.28, TABLE, zone="surface", verbs=_FOOD),
         _thing(
-            "sandwich", "1f96a", 0.3, TABLE | {"park"}, "sandwich/sandwiches", zone="surface", verbs=_FOOD
+            "sandwich", "1f96a", 0.3, TABLE | {"park"}, "sandwich/sandwiches", zone="surface", verbs=_PLACED
         ),
         _thing("orange", "1f34a", 0.28, TABLE, zone="surface", verbs=_FOOD),
-        _thing("carrot", "1f955", 0.28, {"kitchen", "field"}, zone="surface", verbs=_FOOD),
-        _thing("hot dog", "1f32d", 0.28, TABLE | {"street"}, zone="surface", verbs=_FOOD),
+        _thing("carrot", "1f955", 0.28, {"kitchen", "field"}, zone="surface", verbs=_PLACED),
+        _thing("hot dog", "1f32d", 0.28, TABLE | {"street"}, zone="surface", verbs=_PLACED),
         _thing(
             "pizza",
             "1f355",
@@ -417,7 +418,7 @@ THINGS: dict[str, Thing] = {
             verbs=("lying",),
         ),
         _thing("frisbee", "1f94f", 0.26, {"park", "field", "beach"}, zone="sky", verbs=("flying",)),
-        _thing("skis", "1f3bf", 0.36, {"snow"}, "pair of skis/skis", verbs=("standing", "lying")),
+        _thing("skis", "1f3bf", 0.36, {"snow"}, "pair of skis/pairs of skis", verbs=("standing", "lying")),
         _thing(
             "tennis racket",
             "1f3be",
@@ -457,7 +458,7 @@ THINGS: dict[str, Thing] = {
             {"kitchen", "field"},
             "piece of broccoli/pieces of broccoli",
             zone="surface",
-            verbs=_FOOD,
+            verbs=_PLACED,
         ),
         _thing("toilet", "1f6bd", 0.42, {"bathroom"}, verbs=("standing",), carries=0.45),
         _thing(
@@ -505,7 +506,7 @@ THINGS: dict[str, Thing] = {
             "2702-fe0f",
             0.3,
             {"office", "kitchen"},
-            "pair of scissors/scissors",
+            "pair of scissors/pairs of scissors",
             zone="surface",
             verbs=("lying", "placed"),
         ),
@@ -525,21 +526,21 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="standing",
             sprites=_both("1f9cd"),
-            phrases=("standing",),
+            phrases=("standing", "standing", "posing"),
             places=OPEN | INDOOR | {"bathroom"},
             size=0.52,
         ),
         Activity(
             name="walking",
             sprites=_both("1f6b6"),
-            phrases=("walking", "taking a walk"),
+            phrases=("walking", "taking a walk", "strolling"),
             places=OPEN | ROOMS,
             size=0.52,
         ),
         Activity(
             name="running",
             sprites=_both("1f3c3"),
-            phrases=("running", "jogging"),
+            phrases=("running", "jogging", "sprinting"),
             places=OPEN - {"snow"},
             size=0.5,
         ),
@@ -555,14 +556,14 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="skiing",
             sprites={"person": "26f7-fe0f"},
-            phrases=("skiing", "riding skis"),
+            phrases=("skiing", "skiing downhill", "riding skis"),
             places=frozenset({"snow"}),
             wears_colours=False,
         ),
         Activity(
             name="snowboarding",
             sprites={"person": "1f3c2"},
-            phrases=("snowboarding", "riding a snowboard"),
+            phrases=("snowboarding", "riding a snowboard", "snowboarding downhill"),
             places=frozenset({"snow"}),
             wears_colours=False,
         ),
@@ -575,7 +576,7 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="riding",
             sprites={"person": "1f3c7"},
-            phrases=("riding a horse", "on a horse"),
+            phrases=("riding a horse", "riding on horseback", "on horseback"),
             places=frozenset({"field", "beach", "park"}),
             size=0.52,
             wears_colours=False,
@@ -583,28 +584,28 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="dancing",
             sprites={"woman": "1f483", "man": "1f57a"},
-            phrases=("dancing",),
+            phrases=("dancing", "performing a dance"),
             places=ROOMS | {"park", "street", "city"},
             size=0.5,
         ),
         Activity(
             name="golf",
             sprites=_both("1f3cc-fe0f"),
-            phrases=("playing golf", "swinging a golf club"),
+            phrases=("playing golf", "swinging a golf club", "practicing golf"),
             places=frozenset({"park", "field"}),
             size=0.5,
         ),
         Activity(
             name="basketball",
             sprites=_both("26f9-fe0f"),
-            phrases=("playing basketball", "playing with a ball"),
+            phrases=("playing basketball", "dribbling a basketball", "bouncing a basketball"),
             places=frozenset({"park", "street", "city"}),
             size=0.5,
         ),
         Activity(
             name="rowing",
             sprites=_both("1f6a3"),
-            phrases=("rowing a boat", "in a small boat"),
+            phrases=("rowing a boat", "in a small boat", "paddling a boat"),
             places=frozenset({"lake"}),
             size=0.42,
             zone="water",
@@ -613,7 +614,7 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="swimming",
             sprites=_both("1f3ca"),
-            phrases=("swimming", "taking a swim"),
+            phrases=("swimming", "taking a swim", "going for a swim"),
             places=frozenset({"beach", "lake"}),
             size=0.34,
             zone="water",
@@ -622,28 +623,28 @@ ACTIVITIES: dict[str, Activity] = {
         Activity(
             name="juggling",
             sprites=_both("1f939"),
-            phrases=("juggling", "juggling balls"),
+            phrases=("juggling", "juggling balls", "tossing balls in the air"),
             places=frozenset({"park", "street", "city", "living room"}),
             size=0.5,
         ),
         Activity(
             name="yoga",
             sprites=_both("1f9d8"),
-            phrases=("doing yoga", "sitting cross legged", "meditating"),
+            phrases=("doing yoga", "sitting cross legged", "meditating", "practicing yoga"),
             places=ROOMS | {"park", "beach", "lake"},
             size=0.44,
         ),
         Activity(
             name="cartwheel",
             sprites=_both("1f938"),
-            phrases=("doing a cartwheel", "turning a cartwheel"),
+            phrases=("doing a cartwheel", "turning a cartwheel", "doing gymnastics"),
             places=frozenset({"park", "beach", "field"}),
             size=0.48,
         ),
         Activity(
             name="weights",
             sprites=_both("1f3cb-fe0f"),
-            phrases=("lifting weights", "lifting a barbell"),
+            phrases=("lifting weights", "lifting a barbell", "holding up a barbell"),
             places=frozenset({"park", "living room", "bedroom"}),
             size=0.5,
         ),

@@ -29,14 +29,15 @@ def run_sprites(args: argparse.Namespace) -> int:
 def add_scenes_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `emoji scenes`."""
     parser.description = (
-        "Rebuild the emoji world: the corpus, the test and validation pictures, the gallery; "
+        "Rebuild the emoji world: the corpora, the test and validation pictures, the gallery; "
         "with --pretraining N also N pictures for the frozen models."
     )
+    sizes = ", ".join(f"{hand} {size}" for hand, size in world.CORPUS_SIZES.items())
+    parser.add_argument("--captions", type=int, help=f"captions of every corpus (default {sizes})")
+    parser.add_argument("--test", type=int, default=500, help="test pictures of each domain (default 500)")
     parser.add_argument(
-        "--captions", type=int, default=8000, help="captions of the corpus `everyday` (default 8000)"
+        "--validation", type=int, default=250, help="validation pictures of each domain (default 250)"
     )
-    parser.add_argument("--test", type=int, default=500, help="test pictures (default 500)")
-    parser.add_argument("--validation", type=int, default=250, help="validation pictures (default 250)")
     parser.add_argument("--gallery", type=int, default=24, help="pictures on the first page (default 24)")
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn by chance (default 0)")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write (default assets/emoji)")
@@ -79,11 +80,17 @@ def run_scenes(args: argparse.Namespace) -> int:
         world.write_picture_set(TRAINING_PICTURES / "everyday", "train", args.train, seed=args.seed)
         logger.info("%d training pictures in %s", args.train, TRAINING_PICTURES)
         return 0
-    count = world.write_corpus(args.out / "corpora" / "everyday.txt", args.captions, args.seed)
-    logger.info("corpus everyday: %d captions", count)
-    sets = args.out / "test_sets" / "everyday"
-    world.write_picture_set(sets / "test", "test", args.test, seed=args.seed)
-    world.write_picture_set(sets / "validation", "validation", args.validation, seed=args.seed)
-    world.write_picture_set(args.out / "gallery", "test", args.gallery, seed=args.seed)
-    logger.info("%d test, %d validation and %d gallery pictures", args.test, args.validation, args.gallery)
+    counts = {"test": args.test, "validation": args.validation}
+    kept_out = world.captions_to_keep_out(counts | {"gallery": args.gallery}, args.seed)
+    for hand, size in world.CORPUS_SIZES.items():
+        path = args.out / "corpora" / f"{hand}.txt"
+        count = world.write_corpus(path, args.captions or size, hand, args.seed, kept_out)
+        logger.info("corpus %s: %d captions", hand, count)
+    for hand in world.DOMAIN_STYLES:
+        for stream, count in counts.items():
+            folder = args.out / "test_sets" / hand / stream
+            world.write_picture_set(folder, stream, count, [hand], args.seed)
+        logger.info("domain %s: %d test and %d validation pictures", hand, args.test, args.validation)
+    world.write_picture_set(args.out / "gallery", "gallery", args.gallery, [*world.DOMAIN_STYLES], args.seed)
+    logger.info("%d gallery pictures", args.gallery)
     return 0

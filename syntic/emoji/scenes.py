@@ -3,7 +3,8 @@
 A scene says what is there, not where each pixel goes: `rendering.py` draws it, `captions.py`
 describes it. Sampling follows the plausibility tables of `catalogue.py`. The split is by
 composition: pairs of labels that `is_held_out` names occur in validation and test pictures only,
-never in a text corpus or a pre-training picture.
+never in a text corpus or a pre-training picture. Each hand that writes captions has scenes that it
+likes to write about.
 """
 
 from __future__ import annotations
@@ -15,16 +16,28 @@ from typing import Literal
 
 import numpy as np
 
-from .catalogue import ACTIVITIES, CLOTHES, COLOURS, FURNITURE, LABELS, THINGS
+from ..errors import InputError
+from .catalogue import ACTIVITIES, CLOTHES, COLOURS, FURNITURE, LABELS, THINGS, Activity
 from .settings import SETTINGS
 
 Split = Literal["train", "validation", "test"]
+Hand = Literal["everyday", "people", "web"]
 HELD_OUT_PERCENT = 15
 PEOPLE_SHARE = 0.24
 TIME_SHARES = {"day": 0.6, "sunset": 0.18, "night": 0.22}
 WEATHER_SHARES = {"": 0.72, "cloudy": 0.08, "rain": 0.08, "snowfall": 0.06, "fog": 0.06}
 NO_SNOWFALL = frozenset({"beach", "lake"})
 CLOTHES_SHARE = 0.45
+CLOTHES_SHARE_OF_PEOPLE = 0.8
+"""People whose clothes are recoloured: everywhere, and where the hand `people` looks at them."""
+
+GROUP_SHARES: dict[str, tuple[float, float, float]] = {
+    "everyday": (0.4, 0.52, 0.08),
+    "people": (0.3, 0.62, 0.08),
+    "web": (0.65, 0.35, 0.0),
+}
+"""Of a hand's scenes, those of one, two and three groups."""
+
 RELATIONS = ("next to", "near", "in front of", "behind", "on", "above", "under", "with")
 
 
@@ -93,16 +106,28 @@ def held_out_pairs() -> list[tuple[str, str]]:
     return [pair for pair in combinations(sorted(LABELS), 2) if is_held_out(*pair)]
 
 
-def sample_scene(rng: np.random.Generator, split: Split = "train") -> Scene:
-    """Draw a plausible scene of a split.
+def sample_scene(rng: np.random.Generator, split: Split = "train", hand: Hand = "everyday") -> Scene:
+    """Draw a plausible scene of a split, of the sort that a hand writes about.
 
     Training scenes hold no held-out pair. Scenes of the other splits that hold two or more kinds
     of things hold held-out pairs only.
+
+    Args:
+        rng: everything is drawn from it.
+        split: which pairs of things there may be.
+        hand: scenes of `people` begin with people; those of `web` are mostly of one kind of things.
+
+    Raises:
+        InputError: if the hand is unknown.
     """
-    count = int(rng.choice([1, 2, 3], p=[0.4, 0.52, 0.08]))
+    if hand not in GROUP_SHARES:
+        raise InputError(f"There is no hand '{hand}'; choose one of: {', '.join(GROUP_SHARES)}.")
+    count = int(rng.choice([1, 2, 3], p=GROUP_SHARES[hand]))
+    wanted = split != "train"
+    if hand == "people" and wanted:
+        count = min(count, 2)  # hardly any two things are held out with people and with each other
     while True:
-        scene = _draw(rng, count)
-        wanted = split != "train"
+        scene = _draw_people_first(rng, count) if hand == "people" else _draw(rng, count)
         if all(is_held_out(*pair) == wanted for pair in scene.pairs):
             return scene
 
@@ -114,10 +139,34 @@ def _draw(rng: np.random.Generator, count: int) -> Scene:
         setting = str(rng.choice(list(SETTINGS)))
     else:
         setting = str(rng.choice(sorted(THINGS[label].places)))
+    time = _draw_time(rng, setting)
+    first = _draw_group(rng, setting, label, most=_most(count))
+    return _complete(rng, setting, time, first, count)
+
+
+def _draw_people_first(rng: np.random.Generator, count: int) -> Scene:
+    """Draw a scene of `count` groups: an activity, a place where it is done, then the people's company."""
+    activity = list(ACTIVITIES.values())[rng.integers(len(ACTIVITIES))]
+    setting = str(rng.choice(sorted(activity.places)))
+    time = _draw_time(rng, setting)
+    people = _draw_people(rng, activity, most=_most(count), clothes_share=CLOTHES_SHARE_OF_PEOPLE)
+    return _complete(rng, setting, time, people, count)
+
+
+def _most(count: int) -> int:
+    """How many things the first of `count` groups may hold."""
+    return {1: 5, 2: 3, 3: 1}[count]
+
+
+def _draw_time(rng: np.random.Generator, setting: str) -> str:
     times = SETTINGS[setting].times
     weights = np.array([TIME_SHARES[time] for time in times])
-    time = str(rng.choice(times, p=weights / weights.sum()))
-    groups = [_draw_group(rng, setting, label, most=5 if count == 1 else 3 if count == 2 else 1)]
+    return str(rng.choice(times, p=weights / weights.sum()))
+
+
+def _complete(rng: np.random.Generator, setting: str, time: str, first: Group, count: int) -> Scene:
+    """Give the first group its company, and the scene its weather."""
+    groups = [first]
     relations: list[str] = []
     while len(groups) < count:
         label = _draw_company(rng, setting, {group.label for group in groups})
@@ -155,7 +204,8 @@ def _draw_company(rng: np.random.Generator, setting: str, taken: set[str]) -> st
 
 def _draw_group(rng: np.random.Generator, setting: str, label: str, most: int) -> Group:
     if label == "person":
-        return _draw_people(rng, setting, most)
+        possible = [activity for activity in ACTIVITIES.values() if setting in activity.places]
+        return _draw_people(rng, possible[rng.integers(len(possible))], most)
     thing = THINGS[label]
     count = min(most, int(rng.choice([1, 2, 3, 5], p=[0.7, 0.15, 0.08, 0.07])))
     if thing.size > 0.5 or thing.label in ("couch", "bed"):
@@ -172,9 +222,9 @@ def _draw_group(rng: np.random.Generator, setting: str, label: str, most: int) -
     )
 
 
-def _draw_people(rng: np.random.Generator, setting: str, most: int) -> Group:
-    possible = [a for a in ACTIVITIES.values() if setting in a.places]
-    activity = possible[rng.integers(len(possible))]
+def _draw_people(
+    rng: np.random.Generator, activity: Activity, most: int, clothes_share: float = CLOTHES_SHARE
+) -> Group:
     kind = str(rng.choice(list(activity.sprites)))
     return Group(
         label="person",
@@ -184,7 +234,7 @@ def _draw_people(rng: np.random.Generator, setting: str, most: int) -> Group:
         size=activity.size,
         kind=kind,
         activity=activity.name,
-        colour=str(rng.choice(CLOTHES)) if activity.wears_colours and rng.random() < CLOTHES_SHARE else "",
+        colour=str(rng.choice(CLOTHES)) if activity.wears_colours and rng.random() < clothes_share else "",
     )
 
 

@@ -1,13 +1,14 @@
-"""Builds what ships of the emoji world: a text corpus, picture sets, a gallery; and pre-training data."""
+"""Builds what ships of the emoji world: text corpora, picture sets, a gallery; and pre-training data."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +16,70 @@ import numpy as np
 from .captions import write_captions
 from .catalogue import LABELS
 from .cells import CELL_CHANNELS, GRID
+from .reading import named_labels
 from .rendering import SIZE_PX, Renderer, Rendering
-from .scenes import Scene, Split, sample_scene
+from .scenes import GROUP_SHARES, Hand, Scene, Split, sample_scene
 from .tidy import TIDY_SIZE_PX
 
 logger = logging.getLogger(__name__)
 
 REFERENCES = 5
+CORPUS_SIZES: dict[Hand, int] = {"everyday": 10_000, "people": 6_000, "web": 8_000}
+"""Captions of each corpus, which has the name of the hand that writes it."""
+
+DOMAIN_STYLES: dict[Hand, str] = {"everyday": "fluent", "people": "noto"}
+"""Hand and sprite set of the domains that there are pictures of."""
+
 STYLE_SHARES = {"fluent": 0.48, "noto": 0.4, "twemoji": 0.12}
-"""Styles of the pre-training pictures; the domain `everyday` is Fluent 3D, `people` Noto."""
+HAND_SHARES: dict[Hand, float] = {"everyday": 0.5, "people": 0.3, "web": 0.2}
+"""Sprite sets and hands of the pre-training pictures."""
 
-_STREAMS = {"train": 0, "validation": 1, "test": 2, "gallery": 3, "pretraining": 4}
+_STREAMS: dict[str, tuple[int, Split]] = {
+    "train": (0, "train"),
+    "validation": (1, "validation"),
+    "test": (2, "test"),
+    "gallery": (3, "test"),
+}
+"""Independent sequences of scenes, each with its number and its split."""
+
+_PRETRAINING_STREAM = 4
 
 
-def described_scenes(
-    stream: str, split: Split, seed: int = 0
-) -> Iterator[tuple[Scene, list[str], np.random.Generator]]:
-    """Yield scenes of a split with their captions, for ever and always the same for a seed."""
-    rng = np.random.default_rng([seed, _STREAMS[stream]])
+def described_scenes(stream: str, hand: Hand, seed: int = 0) -> Iterator[tuple[Scene, list[str]]]:
+    """Yield scenes of a stream with their captions, for ever and always the same for a hand and a seed."""
+    number, split = _STREAMS[stream]
+    rng = np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand)])
     while True:
-        scene = sample_scene(rng, split)
-        yield scene, write_captions(scene, rng, REFERENCES), rng
+        scene = sample_scene(rng, split, hand)
+        yield scene, write_captions(scene, rng, REFERENCES, hand)
 
 
-def write_corpus(path: Path, count: int, seed: int = 0) -> int:
+def captions_to_keep_out(counts: Mapping[str, int], seed: int = 0) -> set[str]:
+    """Return the captions of test, validation and gallery pictures that no corpus may hold.
+
+    Those are the ones that name two or more kinds of things: "a dog in the park" is anybody's.
+
+    Args:
+        counts: pictures by stream, of each domain.
+        seed: of the pictures.
+    """
+    return {
+        caption
+        for stream, count in counts.items()
+        for hand in DOMAIN_STYLES
+        for _, captions in islice(described_scenes(stream, hand, seed), count)
+        for caption in captions
+        if len(named_labels(caption)) >= 2
+    }
+
+
+def write_corpus(
+    path: Path, count: int, hand: Hand = "everyday", seed: int = 0, kept_out: Collection[str] = frozenset()
+) -> int:
     """Write `count` different captions of training scenes, one per line; no picture is drawn."""
     captions: dict[str, None] = {}
-    for _, written, _ in described_scenes("train", "train", seed):
-        captions.update(dict.fromkeys(written))
+    for _, written in described_scenes("train", hand, seed):
+        captions.update(dict.fromkeys(caption for caption in written if caption not in kept_out))
         if len(captions) >= count:
             break
     lines = list(captions)[:count]
@@ -51,23 +88,31 @@ def write_corpus(path: Path, count: int, seed: int = 0) -> int:
     return len(lines)
 
 
-def write_picture_set(folder: Path, split: Split, count: int, style: str = "fluent", seed: int = 0) -> None:
-    """Render `count` pictures with five references and exact boxes, in COCO's JSON format."""
-    renderer = Renderer(style)
+def write_picture_set(
+    folder: Path, stream: str, count: int, hands: Sequence[Hand] = ("everyday",), seed: int = 0
+) -> None:
+    """Render `count` pictures with five references and exact boxes, in COCO's JSON format.
+
+    Args:
+        folder: where the pictures and `annotations.json` go.
+        stream: "train", "validation", "test" or "gallery".
+        count: how many pictures.
+        hands: domains, which take turns.
+        seed: of everything drawn by chance.
+    """
+    domains = [(hand, Renderer(DOMAIN_STYLES[hand]), described_scenes(stream, hand, seed)) for hand in hands]
     folder.mkdir(parents=True, exist_ok=True)
     categories = [{"id": i, "name": label} for i, label in enumerate(LABELS)]
     images, annotations = [], []
     number = {label: i for i, label in enumerate(LABELS)}
-    stream = "gallery" if folder.name == "gallery" else split
-    for image_id, (scene, captions, _) in zip(
-        range(count), described_scenes(stream, split, seed), strict=False
-    ):
+    for image_id in range(count):
+        hand, renderer, described = domains[image_id % len(domains)]
+        scene, captions = next(described)
         rendering = renderer.render(scene)
         name = f"{image_id:04d}.webp"
         rendering.image.save(folder / name, quality=92, method=6)
-        images.append(
-            {"id": image_id, "file_name": name, "width": SIZE_PX, "height": SIZE_PX, "scene": asdict(scene)}
-        )
+        image = {"id": image_id, "file_name": name, "width": SIZE_PX, "height": SIZE_PX}
+        images.append(image | {"hand": hand, "scene": asdict(scene)})
         for label, left, top, right, bottom in rendering.boxes:
             box = [left, top, right - left, bottom - top]
             annotations.append({"image_id": image_id, "category_id": number[label], "bbox": box})
@@ -84,7 +129,8 @@ def write_pretraining(
     """Render the pictures that the frozen models are pre-trained on; tidy ones in Fluent 3D only.
 
     Writes `images.npy` (count, S, S, 3) uint8, with `tidy` `cells.npy` (count, C, G, G) float16 (cells.py),
-    `scenes.jsonl` with captions (the first says everything), boxes, style and setting, and `labels.json`.
+    `scenes.jsonl` with captions (the first says everything), boxes, style, setting and the
+    hand that chose the scene and wrote, and `labels.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "labels.json").write_text(json.dumps(list(LABELS)), encoding="utf-8")
@@ -112,21 +158,23 @@ def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
     folder, start, end, seed, tidy = job
     images = np.load(folder / "images.npy", mmap_mode="r+")
     cells = np.load(folder / "cells.npy", mmap_mode="r+")
-    rng = np.random.default_rng([seed, _STREAMS["pretraining"], start])
+    rng = np.random.default_rng([seed, _PRETRAINING_STREAM, start])
     shares = {"fluent": 1.0} if tidy else STYLE_SHARES
     renderers = {style: Renderer(style, tidy=tidy) for style in shares}
     lines = []
     for index in range(start, end):
-        scene = sample_scene(rng, "train")
+        hand: Hand = rng.choice(list(HAND_SHARES), p=list(HAND_SHARES.values())).item()
+        scene = sample_scene(rng, "train", hand)
         style = str(rng.choice(list(shares), p=list(shares.values())))
         rendering: Rendering = renderers[style].render(scene)
         images[index] = np.asarray(rendering.image)
         cells[index] = rendering.cells
         record = {
-            "captions": write_captions(scene, rng, REFERENCES),
+            "captions": write_captions(scene, rng, REFERENCES, hand),
             "boxes": rendering.boxes,
             "style": style,
             "setting": scene.setting,
+            "hand": hand,
         }
         lines.append(json.dumps(record) + "\n")
     images.flush()
