@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ..method.components import Components
 from ..models import ClipEncoder, Detector
 from ..profiles import REPOSITORY, load_profile
 from ..types import Detection
+from .reading import named_labels
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ TEMPLATES = ("a {}", "a picture of a {}", "a photo of a {}")
 BATCH = 50
 LEAST_SCORE = 0.01  # average precision counts detections of every score
 TIMED_PICTURES = 5
+GENERATED = 500
+VALIDATION = "-validation"  # end of the name of a domain's second set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +49,14 @@ class Measure:
         what: is measured.
         value: the figure.
         unit: "%", "s" or "".
+        domain: what it was measured on.
     """
 
     model: str
     what: str
     value: float
     unit: str = ""
+    domain: str = ""
 
     def __str__(self) -> str:
         """Return the value as it is printed."""
@@ -76,16 +81,18 @@ def run_evaluate(args: argparse.Namespace) -> int:
         raise InputError(f"--limit must be at least 10 but is {args.limit}.")
     profile = load_profile(args.profile)
     components = Components.load(profile)
-    name = next(iter(profile.corpora))
-    test_set = open_test_set(profile, name).head(args.limit)
-    measures = measure_models(
-        components, test_set, open_test_set(profile, f"{name}-validation"), args.keep_images
-    )
-    sys.stdout.write(to_markdown(measures, name, len(test_set)) + "\n")
+    names = [name for name in profile.test_sets if f"{name}{VALIDATION}" in profile.test_sets]
+    domains = [
+        Domain(name, open_test_set(profile, name).head(args.limit), open_test_set(profile, name + VALIDATION))
+        for name in names
+    ]
+    measures = measure_models(components, domains, args.keep_images)
+    pictures = sum(len(domain.test_set) for domain in domains)
+    sys.stdout.write(to_markdown(measures, " and ".join(names), pictures) + "\n")
     if args.limit is None:
         content = {
-            "test_set": name,
-            "pictures": len(test_set),
+            "test_sets": names,
+            "pictures": pictures,
             "measures": [asdict(measure) for measure in measures],
         }
         write_text_atomically(RESULTS, json.dumps(content, indent=1) + "\n")
@@ -93,114 +100,178 @@ def run_evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def to_markdown(measures: Sequence[Measure], test_set: str, pictures: int) -> str:
+def to_markdown(measures: Sequence[Measure], test_sets: str, pictures: int) -> str:
     """Return a table with one line per measure."""
-    lines = [f"{pictures} pictures of {test_set}.", "", "| model | measure | value |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {m.model} | {m.what} | {m} |" for m in measures)])
+    lines = [
+        f"{pictures} pictures of {test_sets}.",
+        "",
+        "| model | measure | on | value |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(f"| {m.model} | {m.what} | {m.domain} | {m} |" for m in measures)])
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain's pictures, and what the models make of them.
+
+    Attributes:
+        name: of the domain.
+        test_set: pictures, boxes, and references whose first says everything.
+        other: another set of rendered pictures, to compare the distance of generated ones with.
+    """
+
+    name: str
+    test_set: TestSet
+    other: TestSet
+
+    @property
+    def captions(self) -> list[str]:
+        """The fullest caption of each picture."""
+        return [self.test_set.references[name][0] for name in self.test_set.names]
+
+    @property
+    def truth(self) -> list[list[Detection]]:
+        """The things in each picture."""
+        return [self.test_set.boxes[name] for name in self.test_set.names]
 
 
 def measure_models(
-    components: Components, test_set: TestSet, other: TestSet, keep_images: Path | None = None
+    components: Components, domains: Sequence[Domain], keep_images: Path | None = None
 ) -> list[Measure]:
     """Measure all three models.
 
     Args:
         components: the frozen models.
-        test_set: pictures, boxes, and references whose first says everything.
-        other: another set of rendered pictures, to compare the distance of generated ones with.
+        domains: what to measure on; the generator draws the captions of as many pictures of each as make
+            `GENERATED` together.
         keep_images: folder for the generated pictures, or None.
     """
     encoder, detector = components.encoder, components.detector
     settings = replace(components.profile.detector, threshold=LEAST_SCORE)
     sensitive = Detector.from_settings(settings, components.device)
-    pictures = [load_image(path) for path in test_set.images]
-    captions = [test_set.references[name][0] for name in test_set.names]
-    truth = [test_set.boxes[name] for name in test_set.names]
-    features = encoder.encode_images(pictures).cpu().numpy()  # (n, D)
-    text_features = encoder.encode_texts(captions).cpu().numpy()  # (n, D)
-    measures = measure_clip(encoder, features, text_features, truth, detector.labels)
-    measures += measure_detector(sensitive.detect(pictures), truth)
+    measures: list[Measure] = []
+    found: list[Measure] = []
+    features, text_features = [], []
+    for domain in domains:
+        pictures = [load_image(path) for path in domain.test_set.images]
+        features.append(encoder.encode_images(pictures).cpu().numpy())  # (n, D)
+        text_features.append(encoder.encode_texts(domain.captions).cpu().numpy())  # (n, D)
+        measures.append(measure_classes(encoder, features[-1], domain, detector.labels))
+        found += measure_detector(sensitive.detect(pictures), domain.truth, domain.name)
+    measures += measure_retrieval(np.concatenate(features), np.concatenate(text_features), domains)
+    return [*measures, *found, *_measure_generated(components, domains, features, text_features, keep_images)]
+
+
+def _measure_generated(
+    components: Components,
+    domains: Sequence[Domain],
+    features: Sequence[np.ndarray],
+    text_features: Sequence[np.ndarray],
+    keep_images: Path | None,
+) -> list[Measure]:
+    """What the generator draws from the fullest captions, an equal share of each domain."""
+    encoder, detector, generator = components.encoder, components.detector, components.generator
+    share = -(-GENERATED // len(domains))
+    captions = [caption for domain in domains for caption in domain.captions[:share]]
+    truth = [things for domain in domains for things in domain.truth[:share]]
     logger.info("generating %d pictures", len(captions))
-    generated: list[Image.Image] = []
+    pictures: list[Image.Image] = []
     for start in range(0, len(captions), BATCH):
         part = captions[start : start + BATCH]
-        generated += components.generator.generate(part, list(range(start, start + len(part))))
+        pictures += generator.generate(part, list(range(start, start + len(part))))
     started = time.perf_counter()
     for seed, caption in enumerate(captions[:TIMED_PICTURES]):
-        components.generator.generate([caption], [seed])
+        generator.generate([caption], [seed])
     seconds = (time.perf_counter() - started) / TIMED_PICTURES
     if keep_images is not None:
         keep_images.mkdir(parents=True, exist_ok=True)
-        for name, picture in zip(test_set.names, generated, strict=True):
-            picture.save(keep_images / f"{name}.png")
-    others = encoder.encode_images([load_image(path) for path in other.images]).cpu().numpy()
-    fakes = encoder.encode_images(generated).cpu().numpy()
-    return measures + [
-        *measure_generator(detector.detect(generated), truth),
-        Measure(
-            model="generator",
-            what="cosine to its caption, over that of the rendered picture",
-            value=float((fakes * text_features).sum(1).mean() / (features * text_features).sum(1).mean()),
+        for number, picture in enumerate(pictures):
+            picture.save(keep_images / f"{number:04d}.png")
+    fakes = encoder.encode_images(pictures).cpu().numpy()
+    rendered = np.concatenate([part[:share] for part in features])
+    texts = np.concatenate([part[:share] for part in text_features])
+    others = [load_image(path) for domain in domains for path in domain.other.images]
+    found = detector.detect(pictures)
+    name = " and ".join(domain.name for domain in domains)
+    figures = {
+        "cosine to its caption, over that of the rendered picture": float(
+            (fakes * texts).sum(1).mean() / (rendered * texts).sum(1).mean()
         ),
-        Measure(
-            model="generator",
-            what="Fréchet distance to the test pictures in CLIP space",
-            value=frechet_distance(fakes, features),
+        "Fréchet distance to the test pictures in CLIP space": frechet_distance(fakes, rendered),
+        "the same of another rendered set": frechet_distance(
+            encoder.encode_images(others).cpu().numpy(), rendered
         ),
-        Measure(
-            model="generator",
-            what="the same of another rendered set",
-            value=frechet_distance(others, features),
-        ),
-        Measure(model="generator", what="time for one picture", value=seconds, unit="s"),
+    }
+    return [
+        *measure_generator(found, truth, name),
+        *measure_relations(found, captions, name),
+        *(Measure(model="generator", what=what, value=value, domain=name) for what, value in figures.items()),
+        Measure(model="generator", what="time for one picture", value=seconds, unit="s", domain=name),
     ]
 
 
-def measure_clip(
-    encoder: ClipEncoder,
-    features: np.ndarray,
-    text_features: np.ndarray,
-    truth: Sequence[Sequence[Detection]],
-    labels: Sequence[str],
-) -> list[Measure]:
-    """Zero-shot classification of pictures with one kind of thing, retrieval, and the gap.
+def measure_classes(
+    encoder: ClipEncoder, features: np.ndarray, domain: Domain, labels: Sequence[str]
+) -> Measure:
+    """Zero-shot classification of the pictures with one kind of thing.
 
     Args:
         encoder: CLIP.
         features: (n, D) of the pictures, unit norm.
-        text_features: (n, D) of their fullest captions, unit norm.
-        truth: n pictures' things.
+        domain: with what is in them.
         labels: all class names.
     """
     prompts = [template.format(label) for label in labels for template in TEMPLATES]
     classes = encoder.encode_texts(prompts).cpu().numpy().reshape(len(labels), len(TEMPLATES), -1).mean(1)
-    kinds = [{thing.label for thing in things} for things in truth]
+    kinds = [{thing.label for thing in things} for things in domain.truth]
     single = [row for row, kind in enumerate(kinds) if len(kind) == 1]
     guesses = (features[single] @ classes.T).argmax(1)
     right = [labels[guess] in kinds[row] for guess, row in zip(guesses, single, strict=True)]
+    what = "class of pictures with one kind of thing"
+    return Measure(model="CLIP", what=what, value=float(np.mean(right)), unit="%", domain=domain.name)
+
+
+def measure_retrieval(
+    features: np.ndarray, text_features: np.ndarray, domains: Sequence[Domain]
+) -> list[Measure]:
+    """Retrieval of each picture's fullest caption among those of all pictures, and the gap.
+
+    Args:
+        features: (n, D) of all domains' pictures, unit norm.
+        text_features: (n, D) of their fullest captions, unit norm.
+        domains: where they come from; pictures with word for word the same caption count as matches.
+    """
+    captions = [caption for domain in domains for caption in domain.captions]
+    name = " and ".join(domain.name for domain in domains)
     similarity = features @ text_features.T  # (n, n)
-    ranks = (similarity > similarity.diagonal()[:, None]).sum(1)
+    first = {caption: column for column, caption in reversed(list(enumerate(captions)))}
+    distinct = sorted(first.values())
+    own = similarity[np.arange(len(captions)), [first[caption] for caption in captions]]
+    ranks = (similarity[:, distinct] > own[:, None]).sum(1)
     measured = gap.measure(features, text_features)
-    clip = "CLIP"
+    among = f"picture to caption among {len(distinct)}"
     return [
+        Measure(model="CLIP", what=f"{among}, R@1", value=float((ranks < 1).mean()), unit="%", domain=name),
+        Measure(model="CLIP", what=f"{among}, R@5", value=float((ranks < 5).mean()), unit="%", domain=name),
         Measure(
-            model=clip, what="class of pictures with one kind of thing", value=float(np.mean(right)), unit="%"
+            model="CLIP", what="distance of the centroids", value=measured.centroid_distance, domain=name
         ),
-        Measure(model=clip, what="picture to caption, R@1", value=float((ranks < 1).mean()), unit="%"),
-        Measure(model=clip, what="picture to caption, R@5", value=float((ranks < 5).mean()), unit="%"),
-        Measure(model=clip, what="distance of the centroids", value=measured.centroid_distance),
-        Measure(model=clip, what="relative modality gap", value=measured.relative_modality_gap),
+        Measure(
+            model="CLIP", what="relative modality gap", value=measured.relative_modality_gap, domain=name
+        ),
     ]
 
 
 def measure_detector(
-    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]]
+    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]], domain: str = ""
 ) -> list[Measure]:
     """COCO's average precision, by pycocotools.
 
     Args:
         found: n pictures' detections.
         truth: n pictures' things.
+        domain: where the pictures are from.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -243,32 +314,86 @@ def measure_detector(
         scored.accumulate()
         scored.summarize()
     return [
-        Measure(model="detector", what="AP50", value=float(scored.stats[1])),
-        Measure(model="detector", what="AP50:95", value=float(scored.stats[0])),
+        Measure(model="detector", what="AP50", value=float(scored.stats[1]), domain=domain),
+        Measure(model="detector", what="AP50:95", value=float(scored.stats[0]), domain=domain),
     ]
 
 
 def measure_generator(
-    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]]
+    found: Sequence[Sequence[Detection]], truth: Sequence[Sequence[Detection]], domain: str = ""
 ) -> list[Measure]:
     """Which things the detector finds in pictures that were generated from captions.
 
     Args:
         found: n generated pictures' detections.
         truth: n rendered pictures' things; the caption names them all.
+        domain: where the captions are from.
     """
     wanted = [Counter(thing.label for thing in things) for things in truth]
     seen = [Counter(thing.label for thing in things) for things in found]
     pairs = [(count, s[label]) for w, s in zip(wanted, seen, strict=True) for label, count in w.items()]
-    shown = [count for count, number in pairs if number]
-    exact = [count for count, number in pairs if number == count]
+    shown = [(count, number) for count, number in pairs if number]
+    exact = sum(number == count for count, number in shown)
     every = [all(s[label] for label in w) for w, s in zip(wanted, seen, strict=True)]
-    name = "generator"
+    figures = {
+        "named things that are found": len(shown) / len(pairs),
+        "pictures with all of them": float(np.mean(every)),
+        "things found in the right number": exact / max(len(shown), 1),
+    }
     return [
-        Measure(model=name, what="named things that are found", value=len(shown) / len(pairs), unit="%"),
-        Measure(model=name, what="pictures with all of them", value=float(np.mean(every)), unit="%"),
-        Measure(model=name, what="things found in the right number", value=len(exact) / len(shown), unit="%"),
+        Measure(model="generator", what=what, value=value, unit="%", domain=domain)
+        for what, value in figures.items()
     ]
+
+
+def measure_relations(
+    found: Sequence[Sequence[Detection]], captions: Sequence[str], domain: str = ""
+) -> list[Measure]:
+    """Whether boxes lie as captions say, where a caption states one of `RELATION_WORDS` and both are found.
+
+    Args:
+        found: n generated pictures' detections.
+        captions: what they were generated from.
+        domain: where the captions are from.
+    """
+    verdicts = []
+    for things, caption in zip(found, captions, strict=True):
+        word = next((word for word in RELATION_WORDS if f" {word} " in caption), None)
+        if word is None:
+            continue
+        before, _, after = caption.partition(f" {word} ")
+        first, second = (
+            [thing for thing in things if thing.label in named_labels(part)] for part in (before, after)
+        )
+        if first and second:
+            verdicts.append(RELATION_WORDS[word](_middle(first), _middle(second)))
+    return [
+        Measure(
+            model="generator",
+            what=f"relation right, of {len(verdicts)} that are stated and judged",
+            value=float(np.mean(verdicts)) if verdicts else 0.0,
+            unit="%",
+            domain=domain,
+        )
+    ]
+
+
+def _middle(things: Sequence[Detection]) -> tuple[float, float]:
+    """Mean centre and mean lower edge of some things, downwards."""
+    tops, bottoms = zip(*((thing.box[1], thing.box[3]) for thing in things), strict=True)
+    return float(np.mean(tops) + np.mean(bottoms)) / 2, float(np.mean(bottoms))
+
+
+RELATION_WORDS: dict[str, Callable[[tuple[float, float], tuple[float, float]], bool]] = {
+    "in front of": lambda first, second: first[1] > second[1],
+    "behind": lambda first, second: first[1] < second[1],
+    "on top of": lambda first, second: first[0] < second[0],
+    "above": lambda first, second: first[0] < second[0],
+    "over": lambda first, second: first[0] < second[0],
+    "under": lambda first, second: first[0] > second[0],
+    "beneath": lambda first, second: first[0] > second[0],
+}
+"""How the centre and the lower edge of what stands before such words lie to those of what stands after."""
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from syntic.emoji.cells import (
     DOWN,
     SIZE,
     describe_cells,
-    sprite_code,
+    look_code,
 )
 from syntic.emoji.rendering import Renderer
 from syntic.emoji.scenes import Group, Scene, held_out_pairs, is_held_out, sample_scene
@@ -167,28 +167,41 @@ def test_shipped_test_sets_are_complete():
 
 
 def test_cells_say_which_part_of_which_sprite_they_show():
-    owner = np.full((128, 128), -1, np.int16)
-    owner[32:96, 0:64] = 0  # a thing of 4x4 cells ...
-    owner[64:128, 48:64] = 1  # ... and one in front that hides the lower half of its right column
-    cells = describe_cells(owner, ["dog", "cat"], [(0, 32, 64, 96), (48, 64, 64, 128)])
-    assert cells.shape == (CELL_CHANNELS, 8, 8)
-    assert not cells[:, :, 4:].any(), "backdrop is zero"
-    assert (cells[:CODE_SIZE, 2:6, 0] == sprite_code("dog")[:, None]).all()
-    assert (cells[:CODE_SIZE, 4:, 3] == sprite_code("cat")[:, None]).all()
-    np.testing.assert_allclose(cells[ACROSS, 2, :4], [-0.75, -0.25, 0.25, 0.75])
-    np.testing.assert_allclose(cells[DOWN, 2:6, 0], [-0.75, -0.25, 0.25, 0.75])
-    np.testing.assert_allclose(cells[COVERAGE, 2:6, 0], 2)
-    np.testing.assert_allclose(cells[SIZE, 2, 0], np.log2(64 / 128 / 0.4), rtol=1e-5)
+    owner = np.full((96, 96), -1, np.int16)
+    owner[16:64, 0:48] = 0  # a thing of 3x3 cells ...
+    owner[48:96, 32:48] = 1  # ... and one in front that hides the lower end of its right column
+    cells = describe_cells(owner, ["dog/", "cat/red"], [(0, 16, 48, 64), (32, 48, 48, 96)])
+    assert cells.shape == (CELL_CHANNELS, 6, 6)
+    assert not cells[:, :, 3:].any(), "backdrop is zero"
+    assert (cells[:CODE_SIZE, 1:4, 0] == look_code("dog/")[:, None]).all()
+    assert (cells[:CODE_SIZE, 3:, 2] == look_code("cat/red")[:, None]).all()
+    np.testing.assert_allclose(cells[ACROSS, 1, :3], [-2 / 3, 0, 2 / 3], atol=1e-6)
+    np.testing.assert_allclose(cells[DOWN, 1:4, 0], [-2 / 3, 0, 2 / 3], atol=1e-6)
+    np.testing.assert_allclose(cells[COVERAGE, 1:4, 0], 2)
+    np.testing.assert_allclose(cells[SIZE, 1, 0], np.log2(48 / 96 / 0.4), rtol=1e-5)
+    assert look_code("cat/red") @ look_code("cat/") > look_code("cat/red") @ look_code("dog/")
+
+
+def test_tidy_things_stand_flush_with_the_cells_in_two_sizes():
+    renderer = Renderer("twemoji", tidy=True)
+    for scene in draw("train", 60):
+        rendering = renderer.render(scene)
+        assert rendering.image.size == (96, 96)
+        assert len(rendering.boxes) == sum(group.count for group in scene.groups), "nothing hides another"
+        for _, left, top, right, bottom in rendering.boxes:
+            assert max(right - left, bottom - top) <= 49, "three cells, but for rounding"
+            assert bottom % 16 in (0, 15, 14), "the lower edge of a cell, but for soft edges of a sprite"
 
 
 @pytest.mark.parametrize("tidy", [False, True])
 def test_the_cells_under_a_box_are_described(tidy):
     renderer = Renderer("twemoji", tidy=tidy)
+    step = renderer.size_px // 6
     for scene in draw("train", 40):
         rendering = renderer.render(scene)
         covered = rendering.cells[COVERAGE] > 0
         for _, left, top, right, bottom in rendering.boxes:
-            rows = slice(int(top // 16), int(-(-bottom // 16)))
-            columns = slice(int(left // 16), int(-(-right // 16)))
+            rows = slice(int(top // step), int(-(-bottom // step)))
+            columns = slice(int(left // step), int(-(-right // step)))
             assert covered[rows, columns].any()
         assert covered.any() == bool(rendering.boxes)

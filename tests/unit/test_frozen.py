@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from syntic.emoji.frozen import (
+    Domain,
     Measure,
     frechet_distance,
     measure_detector,
     measure_generator,
     measure_models,
+    measure_relations,
+    measure_retrieval,
     to_markdown,
 )
 from syntic.evaluation import open_test_set
@@ -54,13 +59,34 @@ def test_the_frechet_distance_knows_means_and_spreads():
     assert frechet_distance(3 * x, x) == pytest.approx(4 * 3 + 4 * float((x.mean(0) ** 2).sum()), rel=0.05)
 
 
+def test_relations_are_judged_where_both_things_are_found():
+    high = Detection(label="bird", score=1.0, box=(0.0, 0.0, 10.0, 10.0))
+    low = Detection(label="dog", score=1.0, box=(0.0, 30.0, 10.0, 60.0))
+    captions = ["a bird above a dog in a park", "a bird in front of a dog", "a dog under a bird", "a dog"]
+    (measured,) = measure_relations([[high, low], [high, low], [low], [low]], captions)
+    assert measured.value == pytest.approx(1 / 2)
+    assert "of 2 " in measured.what
+
+
+def test_a_caption_that_pictures_share_is_right_for_all_of_them(tiny_profile):
+    test_set = open_test_set(tiny_profile, next(iter(tiny_profile.test_sets))).head(4)
+    captions = ["a dog", "a dog", "a cat", "a cow"]
+    references = {name: [caption] for name, caption in zip(test_set.names, captions, strict=True)}
+    domain = Domain("tiny", replace(test_set, references=references), test_set)
+    texts = np.eye(4)[[0, 0, 2, 3]]
+    measured = values(measure_retrieval(np.eye(4)[[0, 0, 2, 2]], texts, [domain]))
+    assert measured["picture to caption among 3, R@1"] == pytest.approx(3 / 4)
+    assert measured["picture to caption among 3, R@5"] == 1
+
+
 def test_all_models_are_measured_and_printed(tiny_profile, tmp_path):
     test_set = open_test_set(tiny_profile, next(iter(tiny_profile.test_sets)))
     components = Components.load(tiny_profile, torch.device("cpu"))
-    measures = measure_models(components, test_set, test_set, tmp_path / "pictures")
+    domains = [Domain("one", test_set, test_set), Domain("two", test_set, test_set)]
+    measures = measure_models(components, domains, tmp_path / "pictures")
     assert {measure.model for measure in measures} == {"CLIP", "detector", "generator"}
     assert all(np.isfinite(measure.value) for measure in measures)
-    assert len(list((tmp_path / "pictures").iterdir())) == len(test_set)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2 * len(test_set)
     table = to_markdown(measures, "tiny", len(test_set))
     assert table.count("\n") == len(measures) + 3
-    assert "| CLIP | picture to caption, R@1 |" in table
+    assert "| detector | AP50 | two |" in table

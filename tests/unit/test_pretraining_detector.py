@@ -20,6 +20,7 @@ from syntic.emoji.pretraining.detector import (
     centre_loss,
     centre_targets,
     export_detector,
+    soften,
 )
 from syntic.emoji.pretraining.loop import LoopSettings, Run
 from syntic.emoji.pretraining.precision import Found, average_precision_50, precision_and_recall
@@ -29,6 +30,7 @@ from syntic.profiles.profile import DetectorSettings as ProfileSettings
 LABELS = ["apple", "banana"]
 COLOURS = {"apple": (220, 20, 20), "banana": (240, 220, 20)}
 TINY = DetectorSettings(
+    image_size_px=64,
     stem_channels=16,
     backbone_channels=(16, 16, 32),
     backbone_depths=(1, 1, 1),
@@ -37,6 +39,7 @@ TINY = DetectorSettings(
     queries=6,
     denoising_queries=4,
     decoder_layers=2,
+    soften_share=0,
 )
 
 
@@ -66,6 +69,15 @@ def found(*objects: tuple[int, float, tuple[float, ...]]) -> Found:
         scores=torch.tensor([o[1] for o in objects]),
         boxes=torch.tensor([o[2] for o in objects]).reshape(-1, 4),
     )
+
+
+def test_softened_pictures_keep_their_size_and_lose_detail() -> None:
+    pixels = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    soft = soften(pixels, 0.5)
+    assert soft.shape == pixels.shape
+    assert soft.mean() == pytest.approx(float(pixels.mean()), abs=0.02)
+    assert soft.diff(dim=3).abs().mean() < 0.5 * pixels.diff(dim=3).abs().mean()
+    assert soften(pixels[:0], 0.5).shape == (0, 3, 64, 64)
 
 
 def test_a_mirrored_target_lies_where_the_mirrored_pixels_are(data: SceneData) -> None:
@@ -184,7 +196,7 @@ def trained(data: SceneData, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     run = Run(DetectorTask(data, TINY, 8), settings)
     run.task.model.train()
     losses = [run.step()["loss"] for _ in range(40)]
-    export_detector(run.average, data, work / "out")
+    export_detector(run.average, TINY, work / "out")
     return run, losses, work / "out"
 
 
