@@ -62,12 +62,12 @@ SCENERY: dict[str, Words] = {
 """The setting as a thing of its own, as in "a park with two dogs", "flying over a park"."""
 
 PLACE_KEYWORDS: dict[str, Words] = {
-    "park": ("park", "green park", "public park"),
+    "park": ("park", "grassy park", "public park"),
     "beach": ("beach", "tropical beach", "summer beach", "seaside", "sea coast"),
     "street": ("street", "road", "roadside", "asphalt road"),
     "snow": ("snow", "snowy mountain", "winter slope", "winter landscape", "ski resort"),
     "lake": ("lake", "lakeside", "mountain lake", "calm lake"),
-    "field": ("field", "farm", "countryside", "rural farmland", "green meadow"),
+    "field": ("field", "farm", "countryside", "rural farmland", "grassy meadow"),
     "city": ("city", "downtown", "urban skyline", "cityscape", "skyscrapers"),
     "living room": ("living room", "living room interior", "cozy lounge"),
     "kitchen": ("kitchen", "home kitchen", "kitchen interior"),
