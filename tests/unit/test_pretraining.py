@@ -503,3 +503,9 @@ def test_the_commands_write_a_clip_of_the_size_that_ships(
     assert all(path.stat().st_size < MEGABYTES_10 for path in (tmp_path / "clip").iterdir())
     model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'clip'}")
     assert model.encode_image(torch.zeros(1, 3, 96, 96)).shape == (1, 256)
+    warm = ("--warm", str(tmp_path / "clip"), "--work", str(tmp_path / "again"), "--minutes", "0")
+    assert run_command("clip", *shared[:2], "--out", str(tmp_path / "same"), *shared[4:], *warm) == 0
+    files = [tmp_path / name / "open_clip_model.safetensors" for name in ("clip", "same")]
+    assert files[0].read_bytes() == files[1].read_bytes(), "no minutes: the weights it started from"
+    with pytest.raises(CheckpointError, match="no weights"):
+        run_command("clip", *shared, *warm[2:], "--warm", str(tmp_path / "nothing"))

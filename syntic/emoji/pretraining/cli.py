@@ -6,11 +6,15 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from syntic.emoji.pretraining.data import SceneData
 from syntic.emoji.pretraining.loop import LoopSettings, Run
+from syntic.errors import CheckpointError
 
 DATA = Path("build/emoji/pretraining")
 TIDY_DATA = Path("build/emoji/pretraining-tidy")
@@ -120,6 +124,12 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing"
     )
+    parser.add_argument(
+        "--warm",
+        type=Path,
+        metavar="DIR",
+        help="start from the weights of a written model instead of nothing",
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -156,6 +166,23 @@ def run_pretrain(args: argparse.Namespace) -> int:
     return TRAINERS[args.model](args, data, settings, batch_size, out)
 
 
+def _warm_up(part: nn.Module, args: argparse.Namespace, names: str) -> None:
+    """Load the weights of a written model into a part of the task's model, if the command says so."""
+    if args.warm is None:
+        return
+    weights: dict[str, torch.Tensor] = {}
+    for path in sorted(args.warm.glob(names)):
+        weights |= {name: value.float() for name, value in load_file(path).items()}
+    if not weights:
+        raise CheckpointError(f"There are no weights {names} in {args.warm}; name a folder that was written.")
+    try:
+        part.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{args.warm} is of another size: {str(error).splitlines()[-1].strip()}"
+        ) from error
+
+
 def _train_autoencoder(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
@@ -163,7 +190,9 @@ def _train_autoencoder(
     from syntic.emoji.pretraining.codec import load_or_fit_codec
 
     codec = load_or_fit_codec(data, args.codec)
-    run = Run(AutoencoderTask(data, codec, AutoencoderSettings(), batch_size), settings)
+    task = AutoencoderTask(data, codec, AutoencoderSettings(), batch_size)
+    _warm_up(task.model, args, "*.safetensors")
+    run = Run(task, settings)
     if not run.train():
         return _stopped(run)
     export_autoencoder(run.average, out)
@@ -177,7 +206,9 @@ def _train_clip(
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
     sizes = ClipSettings()
-    run = Run(ClipTask(data, load_tokenizer(args.clip), sizes, batch_size), settings)
+    task = ClipTask(data, load_tokenizer(args.clip), sizes, batch_size)
+    _warm_up(task.model, args, "open_clip_model.safetensors")
+    run = Run(task, settings)
     if not run.train():
         return _stopped(run)
     export_clip(run.average, sizes, args.clip, out)
@@ -187,10 +218,17 @@ def _train_clip(
 def _train_detector(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
-    from syntic.emoji.pretraining.detector import DetectorSettings, DetectorTask, export_detector
+    from syntic.emoji.pretraining.detector import (
+        DetectorInTraining,
+        DetectorSettings,
+        DetectorTask,
+        export_detector,
+    )
 
     sizes = DetectorSettings()
-    run = Run(DetectorTask(data, sizes, batch_size), settings)
+    task = DetectorTask(data, sizes, batch_size)
+    _warm_up(cast(DetectorInTraining, task.model).detector, args, "model*.safetensors")
+    run = Run(task, settings)
     if not run.train():
         return _stopped(run)
     export_detector(run.average, sizes, out)
@@ -201,12 +239,14 @@ def _train_planner(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
     from syntic.emoji.pretraining.codec import load_or_fit_codec
-    from syntic.emoji.pretraining.planner import PlannerSettings, PlannerTask, export_planner
+    from syntic.emoji.pretraining.planner import Planner, PlannerSettings, PlannerTask, export_planner
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(args.clip)
     codec = load_or_fit_codec(data, args.codec)
-    run = Run(PlannerTask(data, codec, tokenizer, PlannerSettings(), batch_size), settings)
+    task = PlannerTask(data, codec, tokenizer, PlannerSettings(), batch_size)
+    _warm_up(cast(Planner, task.model).text_encoder, args, "text_encoder/model*.safetensors")
+    run = Run(task, settings)
     if not run.train():
         return _stopped(run)
     export_planner(run.average, tokenizer, out)
@@ -225,6 +265,7 @@ def _train_generator(
     text_encoder, tokenizer = load_planner(args.planner)
     codec = load_or_fit_codec(data, args.codec)
     task = GeneratorTask(data, codec, tokenizer, text_encoder, GeneratorSettings(), batch_size)
+    _warm_up(task.model, args, "unet/*.safetensors")
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
