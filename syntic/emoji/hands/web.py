@@ -211,7 +211,8 @@ def _sentence_subject(group: Group, rng: np.random.Generator) -> str:
 
 
 def _when(scene: Scene, rng: np.random.Generator) -> str:
-    when = pick(rng, TIME_KEYWORDS[scene.time]) if scene.time != "day" or rng.random() < 0.15 else ""
+    says_time = scene.time != "day" or (not scene.weather and rng.random() < 0.15)
+    when = pick(rng, TIME_KEYWORDS[scene.time]) if says_time else ""
     return join(when, pick(rng, WEATHER_KEYWORDS[scene.weather]) if scene.weather else "")
 
 
