@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..data.features import FeatureStore
+from ..data.features import FeatureStore, check_encoder, identify_encoder
 from ..errors import CheckpointError
 from ..models import ClipEncoder, Detector, Generator
 from ..profiles import Profile
@@ -65,9 +65,19 @@ class Components:
         return self._once("detector", lambda: Detector.from_settings(self.profile.detector, self.device))
 
     def feature_store(self, corpus: str) -> FeatureStore:
-        """Return a corpus' captions with their features."""
+        """Return a corpus' captions with their features.
+
+        Raises:
+            DataError: if there are none, or another CLIP model than the profile's made them.
+        """
         folder = self.profile.corpus(corpus).features
-        return self._once(("store", folder), lambda: FeatureStore.open(folder))
+
+        def load() -> FeatureStore:
+            store = FeatureStore.open(folder)
+            check_encoder(store.header, self.profile.encoder)
+            return store
+
+        return self._once(("store", folder), load)
 
     def support_set(self, corpus: str) -> SupportSet:
         """Return a corpus' text features, which Eq. 3 projects onto."""
@@ -117,8 +127,8 @@ class Components:
 
         def load() -> M:
             path = self.profile.corpus(corpus).decoders / name
-            model, _ = read_weights(path, self.profile.name, build)
-            self._check_fits(path, config_of(model))
+            model, sidecar = read_weights(path, self.profile.name, build)
+            self._check_fits(path, config_of(model), sidecar)
             return model.to(self.device)
 
         return self._once(("weights", corpus, name), load)
@@ -155,12 +165,22 @@ class Components:
         def load() -> tuple[CaptionModel, dict[str, Any]]:
             path = folder / name
             model, sidecar = load_checkpoint(path, self.profile.name)
-            self._check_fits(path, model.config)
+            self._check_fits(path, model.config, sidecar)
             return model.to(self.device), sidecar
 
         return self._once(("decoder", folder, name), load)
 
-    def _check_fits(self, path: Path, config: DecoderConfig) -> None:
+    def _check_fits(self, path: Path, config: DecoderConfig, sidecar: dict[str, Any]) -> None:
+        here = self._once("encoder's identity", lambda: identify_encoder(self.profile.encoder))
+        trained_with = sidecar.get("encoder")
+        if trained_with is None:  # an older decoder, which says it in other words or not at all
+            here = here.partition(" (")[0]
+            trained_with = sidecar.get("store", {}).get("models", {}).get("encoder", here)
+        if trained_with != here:
+            raise CheckpointError(
+                f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's is "
+                f"{here}; train it again with `python -m syntic train`."
+            )
         tokenizer = self.encoder.tokenizer
         expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
         if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:

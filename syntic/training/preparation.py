@@ -91,6 +91,10 @@ class TrainingData:
         """Return the number of captions N."""
         return len(self.tokens)
 
+    def target_tokens(self, rows: Tensor) -> int:
+        """Return how many tokens of some rows are predicted: all but the start mark and the padding."""
+        return int((self.lengths[rows] - 1).sum())
+
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
         """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest."""
         tokens = self.tokens[rows, : int(self.lengths[rows].max())]  # (B, L)
@@ -113,6 +117,7 @@ def prepare(
     mask_own_caption: bool = False,
     seed: int = 0,
     cache: Path | None = None,
+    keep_projected: bool = False,
     device: torch.device | None = None,
     report: Report = lambda stage, done, total: None,
 ) -> TrainingData:
@@ -132,6 +137,7 @@ def prepare(
         mask_own_caption: give each caption's own text no weight in its projection.
         seed: of the batches of Eq. 2.
         cache: folder for the refined features, or None to compute them anew.
+        keep_projected: keep the projected features there, too, for other processes and later starts.
         device: where to compute and keep the result; None is the CPU.
         report: progress of each stage.
     """
@@ -143,8 +149,17 @@ def prepare(
     query = query.to(device)
     features = query
     if variant.project:
-        support = make_support_set(texts.to(device), store.captions, projection or ProjectionSettings())
-        features = _projected(query, support, temperature, mask_own_caption, report)
+        projection = projection or ProjectionSettings()
+
+        def name() -> str:
+            source = refinement_key(store, refinement, seed) if variant.refine else store.fingerprint
+            return f"projected-{_hash([source, asdict(projection), temperature, mask_own_caption])}"
+
+        def project() -> Tensor:
+            support = make_support_set(texts.to(device), store.captions, projection)
+            return _projected(query, support, temperature, mask_own_caption, report)
+
+        features = _kept(cache if keep_projected else None, name, project).to(device)
     table = positions = None
     if variant.tags:
         table = TagTable(text_model, store.tags, max_tags)
@@ -164,8 +179,7 @@ def prepare(
 
 def refinement_key(store: FeatureStore, settings: RefinementSettings, seed: int) -> str:
     """Name the result of Eq. 2 on a store by all that decides it."""
-    described = json.dumps([store.fingerprint, asdict(settings), seed], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
+    return _hash([store.fingerprint, asdict(settings), seed])
 
 
 def _refined(
@@ -177,25 +191,38 @@ def _refined(
     cache: Path | None,
     report: Report,
 ) -> Tensor:
-    path = None if cache is None else cache / f"refined-{refinement_key(store, settings, seed)}.safetensors"
-    if path is not None and path.exists():
+    def refine() -> Tensor:
+        return refine_features(
+            images,
+            texts,
+            temperature=settings.temperature,
+            learning_rate=settings.learning_rate,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            seed=seed,
+            on_step=lambda done, total: report("refine", done, total),
+        ).features
+
+    return _kept(cache, lambda: f"refined-{refinement_key(store, settings, seed)}", refine)
+
+
+def _kept(cache: Path | None, name: Callable[[], str], make: Callable[[], Tensor]) -> Tensor:
+    """Return features from a file of `cache`, mapped rather than read; make and keep them where it lacks."""
+    if cache is None:
+        return make()
+    path = cache / f"{name()}.safetensors"
+    if path.exists():
         try:
             return load_file(path)["features"]
         except (SafetensorError, KeyError, OSError):
             logger.warning("%s is damaged and will be made again", path)
-    refined = refine_features(
-        images,
-        texts,
-        temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        seed=seed,
-        on_step=lambda done, total: report("refine", done, total),
-    ).features
-    if path is not None:
-        write_atomically(path, lambda temporary: save_file({"features": refined.cpu()}, temporary))
-    return refined
+    features = make()
+    write_atomically(path, lambda temporary: save_file({"features": features.cpu()}, temporary))
+    return features
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _projected(
@@ -203,14 +230,12 @@ def _projected(
 ) -> Tensor:
     if mask_own_caption and len(support) < 2:
         raise DataError("With the own caption masked, Eq. 3 needs a corpus of at least 2 captions.")
-    parts = []
+    projected = torch.empty_like(query)
     for start in range(0, len(query), _PROJECTION_ROWS):
         rows = torch.arange(start, min(start + _PROJECTION_ROWS, len(query)), device=query.device)
         own = rows if mask_own_caption else None
-        parts.append(
-            project_onto_support(
-                query[rows], support, temperature=temperature, top_k=1, own_indices=own
-            ).features
-        )
+        projected[rows] = project_onto_support(
+            query[rows], support, temperature=temperature, top_k=1, own_indices=own
+        ).features
         report("project", start + len(rows), len(query))
-    return torch.cat(parts)
+    return projected

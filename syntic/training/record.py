@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..data.features import FeatureStore
+from ..data.features import FeatureStore, identify_encoder
 from ..method.captioner import LABEL_SMOOTHING
 from ..profiles import Profile
 from ..profiles.profile import ProjectionSettings, RefinementSettings
@@ -92,6 +92,7 @@ def describe(
     """Return the sidecar: what a reader needs to judge or repeat the run."""
     return {
         "profile": profile.name,
+        "encoder": identify_encoder(profile.encoder),
         "run": run_key(settings, profile, store),
         "settings": settings.to_dict(),
         **({} if settings.system else {"refinement": asdict(refinement_of(settings, profile))}),
