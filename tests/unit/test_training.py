@@ -460,3 +460,53 @@ def test_training_takes_only_what_was_synthesised():
     assert CaptionModel.loss.__code__.co_varnames[:6] == (
         *("self", "features", "query", "tag_features", "tag_mask", "tokens"),
     )
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_run_and_spoils_nothing(broken, settings, tiny_syntic, monkeypatch):
+    loss, calls = CaptionModel.loss, []
+
+    def breaks(self: CaptionModel, *batch: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return loss(self, *batch) * (broken if len(calls) == 6 else 1.0)
+
+    monkeypatch.setattr(CaptionModel, "loss", breaks)
+    with pytest.raises(InputError, match=r"loss at step 6 of 12 is (nan|inf).*lower `optimizer.learning_rate`"):
+        run(settings, tiny_syntic)
+    assert not settings.out.with_suffix(".json").exists()
+    (state,) = settings.work.rglob("syntic-*.safetensors")
+    assert all(torch.isfinite(value.float()).all() for value in load_file(state).values())
+    monkeypatch.undo()
+    events = run(settings, tiny_syntic)
+    assert next(event for event in events if isinstance(event, TrainingStarted)).step == 5
+    assert isinstance(events[-1], TrainingFinished)
+
+
+def test_a_large_store_trains_to_the_same_weights(settings, tiny_syntic, monkeypatch):
+    run(settings, tiny_syntic)
+    monkeypatch.setattr("syntic.data.features.LARGE_BYTES", 0)
+    store = FeatureStore.open(tiny_syntic.profile.corpora["everyday"].features)
+    assert store.is_large
+    other = dataclasses.replace(
+        settings, out=settings.out.with_name("large"), work=settings.work.with_name("large-runs")
+    )
+    list(train(other, profile=tiny_syntic.profile, store=store, text_model=tiny_syntic.encoder))
+    assert_equal(weights(settings), weights(other))
+    assert list(other.work.rglob("projected-*"))  # kept, so that a new start reads it
+    for path in tiny_syntic.profile.corpora["everyday"].features.glob("*.npy"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("variant", ["baseline", "syntic"])
+def test_a_step_in_half_precision_is_close(variant, settings, tiny_syntic, monkeypatch):
+    """What a GPU with bfloat16 does, on the CPU."""
+    settings = dataclasses.replace(settings, variant=variant)
+    exact = [event.loss for event in run(settings, tiny_syntic) if isinstance(event, StepDone)]
+    monkeypatch.setattr("syntic.training.loop.precision_of", lambda device: "bfloat16")
+    other = dataclasses.replace(
+        settings, out=settings.out.with_name("half"), work=settings.work.with_name("half-runs")
+    )
+    half = [event.loss for event in run(other, tiny_syntic) if isinstance(event, StepDone)]
+    assert half != exact
+    assert half == pytest.approx(exact, rel=0.02)
+    assert json.loads(other.out.with_suffix(".json").read_text())["precision"] == "bfloat16"
