@@ -314,9 +314,22 @@ class FeatureStore:
         tables = [_read_shard(shard_path(folder, shard), header) for shard in present]
         return cls(header, pa.concat_tables(tables))
 
+    def require_encoder(self, fingerprint: str) -> None:
+        """Raise DataError unless the features were made with the CLIP model of that fingerprint."""
+        made_with = self.header.models.get("encoder")
+        if made_with != fingerprint:
+            raise DataError(
+                f"The features were made with the CLIP model {made_with}, but the profile's is "
+                f"{fingerprint}; synthesize them again."
+            )
+
     def head(self, limit: int) -> FeatureStore:
         """Return a store of the first `limit` captions."""
         return FeatureStore(self.header, self._table.slice(0, limit))
+
+    def take(self, rows: Sequence[int]) -> FeatureStore:
+        """Return a store of some of the captions, in that order."""
+        return FeatureStore(self.header, self._table.take(pa.array(rows, type=pa.int64())))
 
     @cached_property
     def text_features(self) -> np.ndarray:

@@ -237,6 +237,11 @@ class Run:
         self.module.train()
         with seeded(self.settings.seed, f"dropout {step}", self.device):
             loss = self.loss(rows.to(self.device), step)
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"The loss became {float(loss.detach())} at step {step + 1} of {self.total}, so the run "
+                f"ends; start it again with an `optimizer.learning_rate` below {options.learning_rate:g}."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.gradient_norm)
@@ -358,15 +363,7 @@ def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
             "synthesize them again."
         )
-    made_with, here = (
-        store.header.models.get("encoder"),
-        fingerprint_model(profile.encoder.model, profile.encoder.revision),
-    )
-    if made_with != here:
-        raise DataError(
-            f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "
-            "synthesize them again."
-        )
+    store.require_encoder(fingerprint_model(profile.encoder.model, profile.encoder.revision))
     if store.header.feature_width != text_model.width:
         raise DataError(
             f"The features have width {store.header.feature_width} but CLIP has {text_model.width}; "

@@ -23,6 +23,7 @@ from ..baselines import (
 )
 from ..baselines import language_model as corpus_model
 from ..data import TestSet, TrainingPictures, read_captions
+from ..data.features import fingerprint_model
 from ..errors import CheckpointError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, load_checkpoint
@@ -123,6 +124,7 @@ def train_on_pictures(
             "sizes": sizes.to_dict(),
             "run": key,
             "settings": settings.to_dict(),
+            "models": {"encoder": fingerprint_model(profile.encoder.model, profile.encoder.revision)},
             "trained_on": recipe.trains_on.__name__,
             "learned_from": fingerprints,
             **describe_progress(settings, run.progress, device, tokenizer),
