@@ -99,9 +99,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def follow(
-    events: Iterator[TrainEvent], tell: Callable[[str], None] = note
-) -> TrainingFinished | None:
+def follow(events: Iterator[TrainEvent], tell: Callable[[str], None] = note) -> TrainingFinished | None:
     """Note what a run tells, and return its result, or None where it was paused."""
     from ..training import (
         Preparing,

@@ -7,7 +7,7 @@ A store is a folder with `store.json`, which says what made it, and Parquet shar
 
 While it is made, rows of an unfinished shard lie in `pieces/`, a file for each batch. Features of a store
 of more than LARGE_BYTES are unpacked once into `.npy` files beside the shards and mapped from there, so
-that neither opening it nor training on it needs memory for all of them, and processes share what is in memory.
+that neither opening it nor training on it needs memory for all, and processes share what is in memory.
 It is all that a text-only decoder is trained on. Real pictures have no place in it.
 """
 
@@ -284,7 +284,9 @@ class FeatureStore:
         tag_scores: their scores.
     """
 
-    def __init__(self, header: StoreHeader, table: pa.Table, unpacked: _UnpackedFeatures | None = None) -> None:
+    def __init__(
+        self, header: StoreHeader, table: pa.Table, unpacked: _UnpackedFeatures | None = None
+    ) -> None:
         self.header = header
         self._table = table
         self._unpacked = unpacked
@@ -329,9 +331,35 @@ class FeatureStore:
         """Whether its features are mapped from disk."""
         return self._unpacked is not None
 
+    def require_encoder(self, identity: str) -> None:
+        """Refuse features that another CLIP made: their cosines to those of this one mean nothing.
+
+        Args:
+            identity: `identify_encoder` of the profile's.
+
+        Raises:
+            DataError: naming both.
+        """
+        made_with = _name_encoder(
+            self.header.models.get("encoder", "unknown"), self.header.settings.get("pretrained")
+        )
+        if made_with != identity:
+            raise DataError(
+                f"The features were made with the CLIP model {made_with}, but the profile's is "
+                f"{identity}; synthesize them again."
+            )
+
     def head(self, limit: int) -> FeatureStore:
         """Return a store of the first `limit` captions."""
         return FeatureStore(self.header, self._table.slice(0, limit), self._unpacked)
+
+    def take(self, rows: Sequence[int]) -> FeatureStore:
+        """Return a store of some of the captions, in that order, with their features in memory."""
+        table = self._table.take(pa.array(rows, type=pa.int64()))
+        if self._unpacked is not None:
+            for column in FEATURE_COLUMNS:
+                table = table.append_column(column, _pack(self._unpacked.pick(column, rows)))
+        return FeatureStore(self.header, table)
 
     @cached_property
     def text_features(self) -> np.ndarray:
@@ -407,6 +435,16 @@ class _UnpackedFeatures:
             yield values[:limit]
             limit -= len(values)
 
+    def pick(self, column: str, rows: Sequence[int]) -> np.ndarray:
+        """Return the half-precision features of some captions, as they are stored."""
+        wanted, start = np.asarray(rows, dtype=np.int64), 0
+        picked = np.empty((len(wanted), self.header.feature_width), dtype=np.float16)
+        for values in self.stored(column, int(wanted.max(initial=-1)) + 1):
+            here = (wanted >= start) & (wanted < start + len(values))
+            picked[here] = values[wanted[here] - start]
+            start += len(values)
+        return picked
+
     def _unpack(self, column: str, path: Path) -> None:
         rows = sum(len(self.header.rows(shard)) for shard in self.shards)
         shape = (rows, self.header.feature_width)
@@ -416,21 +454,6 @@ class _UnpackedFeatures:
             features[start : start + len(values)] = _unpack(values)
             start += len(values)
         features.flush()
-
-
-def check_encoder(header: StoreHeader, encoder: EncoderSettings) -> None:
-    """Refuse features that another CLIP made than a profile's: their cosines to its own mean nothing.
-
-    Raises:
-        DataError: naming both.
-    """
-    made_with = _name_encoder(header.models.get("encoder", "unknown"), header.settings.get("pretrained"))
-    here = identify_encoder(encoder)
-    if made_with != here:
-        raise DataError(
-            f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "
-            "synthesize them again."
-        )
 
 
 def identify_encoder(encoder: EncoderSettings) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..data.features import FeatureStore, check_encoder, identify_encoder
+from ..data.features import FeatureStore, identify_encoder
 from ..errors import CheckpointError
 from ..models import ClipEncoder, Detector, Generator
 from ..profiles import Profile
@@ -68,13 +69,13 @@ class Components:
         """Return a corpus' captions with their features.
 
         Raises:
-            DataError: if there are none, or another CLIP model than the profile's made them.
+            DataError: if there are none, or they were made with another CLIP model.
         """
         folder = self.profile.corpus(corpus).features
 
         def load() -> FeatureStore:
             store = FeatureStore.open(folder)
-            check_encoder(store.header, self.profile.encoder)
+            store.require_encoder(self._encoder_identity)
             return store
 
         return self._once(("store", folder), load)
@@ -126,12 +127,12 @@ class Components:
         """
 
         def load() -> M:
-            path = self.profile.corpus(corpus).decoders / name
-            model, sidecar = read_weights(path, self.profile.name, build)
-            self._check_fits(path, config_of(model), sidecar)
+            model, sidecar = read_weights(folder / name, self.profile.name, build)
+            self._check_fits(folder / name, config_of(model), sidecar)
             return model.to(self.device)
 
-        return self._once(("weights", corpus, name), load)
+        folder = self.profile.corpus(corpus).decoders
+        return self._once(("weights", folder, name), load)
 
     def captioner_details(self, corpus: str, variant: Variant) -> dict[str, Any]:
         """Return the sidecar of a trained decoder: how it was made."""
@@ -170,12 +171,46 @@ class Components:
 
         return self._once(("decoder", folder, name), load)
 
+    def having(
+        self,
+        corpus: str,
+        *,
+        decoders: Path | None = None,
+        temperature: float | None = None,
+        store: FeatureStore | None = None,
+    ) -> Components:
+        """Return components with the same frozen models, but other decoders or texts of a corpus.
+
+        Args:
+            corpus: whose.
+            decoders: the folder of its decoders; None keeps it.
+            temperature: of Eq. 3; None keeps it.
+            store: its captions with their features; None keeps them.
+        """
+        settings = self.profile.corpus(corpus)
+        changed = replace(
+            settings,
+            decoders=decoders or settings.decoders,
+            temperature=temperature or settings.temperature,
+        )
+        profile = replace(self.profile, corpora={**self.profile.corpora, corpus: changed})
+        other = Components(profile, self.device)
+        with self._lock:
+            other._loaded = dict(self._loaded)
+        if store is not None:
+            other._loaded.pop(("support", settings.features), None)
+            other._loaded["store", settings.features] = store
+        return other
+
+    @property
+    def _encoder_identity(self) -> str:
+        return self._once("encoder's identity", lambda: identify_encoder(self.profile.encoder))
+
     def _check_fits(self, path: Path, config: DecoderConfig, sidecar: dict[str, Any]) -> None:
-        here = self._once("encoder's identity", lambda: identify_encoder(self.profile.encoder))
-        trained_with = sidecar.get("encoder")
+        here, trained_with = self._encoder_identity, sidecar.get("encoder")
         if trained_with is None:  # an older decoder, which says it in other words or not at all
             here = here.partition(" (")[0]
-            trained_with = sidecar.get("store", {}).get("models", {}).get("encoder", here)
+            trained_with = sidecar.get("store", sidecar).get("models", {}).get("encoder", here)
         if trained_with != here:
             raise CheckpointError(
                 f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's is "

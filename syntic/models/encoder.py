@@ -103,6 +103,7 @@ class ClipEncoder:
         model: the open_clip model, in float32.
         preprocess: its transform from a PIL image to a tensor.
         tokenizer: ids of captions, shared with the decoder.
+        tokenize: texts to the rows of ids (B, context) that its text tower reads.
         width: D.
     """
 
@@ -110,7 +111,7 @@ class ClipEncoder:
         self.model = model.eval().requires_grad_(False).to(device)
         self.preprocess = preprocess
         self.device = device
-        self._tokenize = tokenize
+        self.tokenize = tokenize
         kind = BytePairTokenizer if isinstance(tokenize, open_clip.SimpleTokenizer) else FolderTokenizer
         self.tokenizer: CaptionTokenizer = kind(tokenize)
         self.width = int(self.encode_texts([""]).shape[1])
@@ -179,7 +180,7 @@ class ClipEncoder:
         """
         return self._encode(
             [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)],
-            self._tokenize,
+            self.tokenize,
             self.model.encode_text,
         )
 

@@ -2,8 +2,8 @@
 
 AdamW with warm-up and linear decay, captions in a new order every epoch. Everything that happens in
 step n follows from the settings and n, so an interrupted run ends with the weights of one that was
-not. Several processes may share each batch, see `processes`. The weights kept are the last ones, as DeCap's code does, not those that validated best; the
-curve is in the checkpoint.
+not. Several processes may share each batch, see `processes`. The weights kept are the last ones, as
+DeCap's code does, not those that validated best; the curve is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..baselines import TextOnly
-from ..data.features import FeatureStore, check_encoder
+from ..data.features import FeatureStore, identify_encoder
 from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint
@@ -269,9 +269,9 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.gradient_norm)
         if not (math.isfinite(value) and math.isfinite(float(norm))):
             raise InputError(
-                f"The loss at step {step + 1} of {self.total} is {value:g} and its gradient's norm "
-                f"{float(norm):g}; lower `optimizer.learning_rate`, now {options.learning_rate:g}, and train "
-                "again."
+                f"The loss became {value:g} at step {step + 1} of {self.total}, the norm of its gradient "
+                f"{float(norm):g}, so the run ends; start it again with an `optimizer.learning_rate` below "
+                f"{options.learning_rate:g}."
             )
         self.optimizer.step()
         return value
@@ -287,7 +287,8 @@ class Run:
             loss = self.loss(mine, step)
         if self.processes.count > 1:
             loss = loss * (self.weigh(mine) / self.weigh(rows.to(self.device)))
-        loss.backward()
+        if torch.isfinite(loss):
+            loss.backward()
         return loss
 
     def _precision(self) -> AbstractContextManager[object]:
@@ -424,7 +425,7 @@ def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
             "synthesize them again."
         )
-    check_encoder(store.header, profile.encoder)
+    store.require_encoder(identify_encoder(profile.encoder))
     if store.header.feature_width != text_model.width:
         raise DataError(
             f"The features have width {store.header.feature_width} but CLIP has {text_model.width}; "

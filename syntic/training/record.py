@@ -45,6 +45,8 @@ def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str
         "temperature": temperature_of(settings, profile),
         "features": store.fingerprint,
     }
+    if settings.recipe is not None and settings.recipe.revision > 1:
+        described["recipe"] = settings.recipe.revision
     if profile.projection != ProjectionSettings():  # named only where chosen: older runs keep their names
         described["projection"] = asdict(profile.projection)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

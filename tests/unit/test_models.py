@@ -35,7 +35,7 @@ def generator(tiny_profile) -> Generator:
 
 @pytest.fixture(scope="module")
 def guarded(tiny_profile) -> tuple[Generator, tuple[int, int]]:
-    """A pipeline with Stable Diffusion's safety checker, and a seed that it refuses and one that it does not."""
+    """A pipeline with Stable Diffusion's safety checker; a seed that it refuses and one that it does not."""
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from torch.nn import functional as F
     from transformers import CLIPConfig, CLIPImageProcessor
@@ -118,7 +118,7 @@ def resnet_encoder(encoder, tiny_profile) -> ClipEncoder:
     config = json.loads((Path(tiny_profile.encoder.model[10:]) / "open_clip_config.json").read_text())
     model = config["model_cfg"] | {"vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}}
     torch.manual_seed(0)
-    return ClipEncoder(open_clip.CLIP(**model), encoder.preprocess, encoder._tokenize, CPU)
+    return ClipEncoder(open_clip.CLIP(**model), encoder.preprocess, encoder.tokenize, CPU)
 
 
 class TestEncoder:

@@ -375,7 +375,7 @@ def test_clipcap_is_an_mlp_before_the_decoder(config, pairs):
     expected = F.linear(model.hidden(features).tanh(), second, bias).view(2, 10, config.width)
     assert model.hidden.out_features == hidden
     prefix = model.prefix(pairs.pictures.rows(slice(0, 2)))
-    torch.testing.assert_close(model.decoder._embed_prefix(prefix), expected)
+    torch.testing.assert_close(model.decoder.embed_prefix(prefix), expected)
 
 
 def test_barracos_decoder_looks_at_every_position_of_the_grid(config, pairs):
@@ -536,8 +536,8 @@ def test_esper_starts_as_the_language_model(components, config, unpaired, langua
         f"decoder.prefix_maps.{i}.{kind}" for i in range(10) for kind in ("weight", "bias")
     }
     torch.testing.assert_close(own.position_embedding.weight[10:], source.position_embedding.weight)
-    constant = own._embed_prefix(learner.model.prefix(unpaired.pictures.rows(slice(0, 1))))[:, -1]
-    torch.testing.assert_close(constant, source._embed_prefix(torch.zeros(1, 1, config.feature_width))[:, 0])
+    constant = own.embed_prefix(learner.model.prefix(unpaired.pictures.rows(slice(0, 1))))[:, -1]
+    torch.testing.assert_close(constant, source.embed_prefix(torch.zeros(1, 1, config.feature_width))[:, 0])
     learner.draw()
     before = {name: value.clone() for name, value in own.named_parameters() if not value.requires_grad}
     learner.loss(torch.arange(8), 99).backward()
