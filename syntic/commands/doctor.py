@@ -179,7 +179,9 @@ def _check_packages() -> list[Check]:
     advice = "run `pip install -r requirements-scale.txt`"
     spice = find_spec("pycocoevalcap.spice")
     folders = list(spice.submodule_search_locations or []) if spice is not None else []
-    parsers = [path for folder in folders for path in Path(folder, "lib").glob("stanford-corenlp-*-models.jar")]
+    parsers = [
+        path for folder in folders for path in Path(folder, "lib").glob("stanford-corenlp-*-models.jar")
+    ]
     return [
         *(
             Check(title, found, what if found else f"needed {what}; {advice}")

@@ -39,6 +39,12 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "feng, laina, esper-style; on real pairs, as upper bounds: clipcap, barraco, butd",
     )
     parser.add_argument(
+        "--improvement",
+        metavar="NAME",
+        help="a change of the paper's way, still from texts alone: text-views, hidden-tags or "
+        "text-views-and-hidden-tags",
+    )
+    parser.add_argument(
         "--pictures",
         metavar="SET",
         help="the real pictures for systems that need some: a set of the profile or a folder with pictures "
@@ -77,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         corpus=args.corpus,
         variant=args.variant,
         system=args.system,
+        improvement=args.improvement,
         pictures=args.pictures,
         seed=args.seed,
         out=args.out,

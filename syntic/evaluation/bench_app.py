@@ -129,7 +129,8 @@ def measure_load(profile: str, texts: Sequence[str], *, visitors: int = 16, step
             together = list(pool.map(visit, requests))
         ended = time.perf_counter()
     mixed_up = sum(
-        there is not None and _answer(there) != _answer(here) for there, here in zip(together, alone, strict=True)
+        there is not None and _answer(there) != _answer(here)
+        for there, here in zip(together, alone, strict=True)
     )
     return LoadTiming(
         visitors=visitors,
@@ -155,7 +156,11 @@ def serve_app(profile: str) -> Iterator[tuple[str, float]]:
         environment = {**_environment(profile), "GRADIO_SERVER_PORT": str(port), "SYNTIC_RUNS": runs}
         started = time.perf_counter()
         app = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "app.py")], env=environment, stdout=said, stderr=said, cwd=REPOSITORY
+            [sys.executable, str(REPOSITORY / "app.py")],
+            env=environment,
+            stdout=said,
+            stderr=said,
+            cwd=REPOSITORY,
         )
         try:
             while not _answers(address):
@@ -186,9 +191,7 @@ def walk(address: str, request: dict[str, Any]) -> dict[str, Any]:
         event = json.loads(answer.read())["event_id"]
     last: dict[str, Any] | None = None
     kind = ""
-    with urllib.request.urlopen(
-        f"{address}/gradio_api/call/trace/{event}", timeout=ANSWER_SECONDS
-    ) as stream:
+    with urllib.request.urlopen(f"{address}/gradio_api/call/trace/{event}", timeout=ANSWER_SECONDS) as stream:
         for raw in stream:
             line = raw.decode("utf-8").rstrip("\n")
             name, _, value = line.partition(": ")

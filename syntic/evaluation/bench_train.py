@@ -44,7 +44,12 @@ class TrainingTiming:
 
 
 def measure_training(
-    encoder: ClipEncoder, config: DecoderConfig, captions: Sequence[str], *, batch_size: int = 128, steps: int = 5
+    encoder: ClipEncoder,
+    config: DecoderConfig,
+    captions: Sequence[str],
+    *,
+    batch_size: int = 128,
+    steps: int = 5,
 ) -> TrainingTiming:
     """Take steps of both loops in turn, after one of each that is not counted.
 
@@ -62,7 +67,10 @@ def measure_training(
     tokens, lengths = encode_captions(texts, encoder.tokenizer, config.max_tokens)
     tokens = tokens.to(device)
     features = torch.cat(
-        [encoder.encode_texts(texts[start : start + batch_size]) for start in range(0, len(texts), batch_size)]
+        [
+            encoder.encode_texts(texts[start : start + batch_size])
+            for start in range(0, len(texts), batch_size)
+        ]
     ).to(device)
     clip_tokens = encoder.tokenize(texts).to(device)
 

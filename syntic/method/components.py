@@ -207,15 +207,18 @@ class Components:
         return self._once("encoder's identity", lambda: identify_encoder(self.profile.encoder))
 
     def _check_fits(self, path: Path, config: DecoderConfig, sidecar: dict[str, Any]) -> None:
-        here, trained_with = self._encoder_identity, sidecar.get("encoder")
-        if trained_with is None:  # an older decoder, which says it in other words or not at all
-            here = here.partition(" (")[0]
-            trained_with = sidecar.get("store", sidecar).get("models", {}).get("encoder", here)
-        if trained_with != here:
-            raise CheckpointError(
-                f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's is "
-                f"{here}; train it again with `python -m syntic train`."
-            )
+        here = self._encoder_identity
+        fingerprint = sidecar.get("store", sidecar).get("models", {}).get("encoder")
+        # Older decoders do not name the weights, or say nothing at all.
+        for trained_with, wanted in (
+            (fingerprint, here.partition(" (")[0]),
+            (sidecar.get("encoder"), here),
+        ):
+            if trained_with not in (None, wanted):
+                raise CheckpointError(
+                    f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's is "
+                    f"{wanted}; train it again with `python -m syntic train`."
+                )
         tokenizer = self.encoder.tokenizer
         expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
         if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:

@@ -27,6 +27,7 @@ from ..data.features import FeatureStore, identify_encoder
 from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint
+from ..method.improvement import Improvement
 from ..method.neighbours import make_support_set
 from ..profiles import Profile
 from .events import (
@@ -341,6 +342,7 @@ def _prepare(
         projection=profile.projection,
         max_tags=settings.max_tags,
         mask_own_caption=settings.mask_own_caption,
+        improvement=None if settings.improvement is None else Improvement.parse(settings.improvement),
         seed=settings.seed,
         cache=cache,
         keep_projected=shared or store.is_large,

@@ -7,6 +7,7 @@ the eight variants share it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from ..data.features import FeatureStore
 from ..data.tags import MAX_TAGS, TagTable
 from ..errors import DataError
 from ..method import SupportSet, Variant, project_onto_support, refine_features
+from ..method.improvement import Improvement
 from ..method.neighbours import make_support_set
 from ..method.tokens import encode_captions
 from ..profiles.profile import ProjectionSettings, RefinementSettings
@@ -78,6 +80,8 @@ class TrainingData:
         lengths: (N,) tokens of each row without the padding.
         tag_positions: (N, K) rows of `tag_table.features`, or None where the variant has no tags.
         tag_table: the tags' text features, or None.
+        improvement: what changes in each step, or None for the paper's way.
+        text_views: (N, D) v of the captions' own text features, or None where no step shows them.
     """
 
     features: Tensor
@@ -86,6 +90,8 @@ class TrainingData:
     lengths: Tensor
     tag_positions: Tensor | None
     tag_table: TagTable | None
+    improvement: Improvement | None = None
+    text_views: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of captions N."""
@@ -96,12 +102,21 @@ class TrainingData:
         return int((self.lengths[rows] - 1).sum())
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest."""
+        """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest.
+
+        With an improvement the rows are drawn anew at every step, with the random numbers of that step.
+        """
         tokens = self.tokens[rows, : int(self.lengths[rows].max())]  # (B, L)
         tag_features = tag_mask = None
         if self.tag_table is not None and self.tag_positions is not None:
             tag_features, tag_mask = self.tag_table.gather(self.tag_positions[rows])
-        return self.features[rows], self.query[rows], tag_features, tag_mask, tokens
+        features = self.features[rows]
+        if self.improvement is not None:
+            if self.text_views is not None:
+                features = self.improvement.mix_views(features, self.text_views[rows])
+            if tag_mask is not None:
+                tag_mask = self.improvement.hide_tags(tag_mask)
+        return features, self.query[rows], tag_features, tag_mask, tokens
 
 
 def prepare(
@@ -115,6 +130,7 @@ def prepare(
     projection: ProjectionSettings | None = None,
     max_tags: int = MAX_TAGS,
     mask_own_caption: bool = False,
+    improvement: Improvement | None = None,
     seed: int = 0,
     cache: Path | None = None,
     keep_projected: bool = False,
@@ -135,6 +151,7 @@ def prepare(
         projection: how Eq. 3 goes through the corpus; None takes the defaults.
         max_tags: tags per image.
         mask_own_caption: give each caption's own text no weight in its projection.
+        improvement: changes what a step shows; None is the paper's way.
         seed: of the batches of Eq. 2.
         cache: folder for the refined features, or None to compute them anew.
         keep_projected: keep the projected features there, too, for other processes and later starts.
@@ -148,18 +165,26 @@ def prepare(
         query = _refined(store, query.to(device), texts.to(device), refinement, seed, cache, report)
     query = query.to(device)
     features = query
+    shows_texts = improvement is not None and improvement.text_share > 0
+    text_views = texts.to(device) if shows_texts else None
     if variant.project:
-        projection = projection or ProjectionSettings()
+        settings = projection or ProjectionSettings()
+        support = functools.cache(lambda: make_support_set(texts.to(device), store.captions, settings))
+        described = [asdict(settings), temperature, mask_own_caption]
 
-        def name() -> str:
-            source = refinement_key(store, refinement, seed) if variant.refine else store.fingerprint
-            return f"projected-{_hash([source, asdict(projection), temperature, mask_own_caption])}"
+        def project(rows: Tensor, source: Callable[[], str]) -> Tensor:
+            return _kept(
+                cache if keep_projected else None,
+                lambda: f"projected-{_hash([source(), *described])}",
+                lambda: _projected(rows, support(), temperature, mask_own_caption, report),
+            ).to(device)
 
-        def project() -> Tensor:
-            support = make_support_set(texts.to(device), store.captions, projection)
-            return _projected(query, support, temperature, mask_own_caption, report)
+        def source_of_query() -> str:
+            return refinement_key(store, refinement, seed) if variant.refine else store.fingerprint
 
-        features = _kept(cache if keep_projected else None, name, project).to(device)
+        features = project(query, source_of_query)
+        if text_views is not None:
+            text_views = project(text_views, lambda: f"texts of {store.fingerprint}")
     table = positions = None
     if variant.tags:
         table = TagTable(text_model, store.tags, max_tags)
@@ -174,6 +199,8 @@ def prepare(
         lengths=lengths.to(device),
         tag_positions=positions,
         tag_table=table,
+        improvement=improvement,
+        text_views=text_views,
     )
 
 
