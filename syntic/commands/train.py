@@ -21,8 +21,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         parser,
         "Train the decoder of one variant on the features that `synthesize` made, or of a compared system.\n"
         "Variants and text-only systems see no real picture; the systems that do are named below. A run\n"
-        "that was stopped or killed goes on when the same command is given again. Several GPUs share a run when\n"
-        "torchrun starts it: torchrun --nproc-per-node 8 -m syntic train ...",
+        "that was stopped or killed goes on when the same command is given again. Several GPUs share a run\n"
+        "that torchrun starts: torchrun --nproc-per-node 8 -m syntic train ...",
         "python -m syntic train --variant fp --corpus everyday --set optimizer.epochs=3",
     )
     parser.add_argument(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 
 from ..data.ray_engine import RaySettings, ray_engine
@@ -139,7 +140,7 @@ def _caption(row: int) -> str:
 
 
 def _local(maker: RowMaker) -> Engine:
-    def run(batches: list[Batch]) -> Iterator[tuple[range, object]]:
+    def run(batches: list[Batch]) -> Iterator[tuple[range, pa.Table]]:
         return ((batch.rows, maker.make(batch)) for batch in batches)
 
     return run
@@ -166,7 +167,7 @@ def _watched_memory() -> Iterator[list[int]]:
 
 
 def _memory() -> dict[int, int]:
-    """Return the bytes of this process and its descendants by number, from /proc; empty where there is none."""
+    """Return the bytes of this process and its descendants by number; empty where there is no /proc."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -216,8 +216,8 @@ class Components:
         ):
             if trained_with not in (None, wanted):
                 raise CheckpointError(
-                    f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's is "
-                    f"{wanted}; train it again with `python -m syntic train`."
+                    f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's "
+                    f"is {wanted}; train it again with `python -m syntic train`."
                 )
         tokenizer = self.encoder.tokenizer
         expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)

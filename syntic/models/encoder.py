@@ -137,6 +137,15 @@ class ClipEncoder:
             raise explain(error, "CLIP", settings.model, settings.revision) from error
         return cls(model, preprocess, tokenize, device)
 
+    @classmethod
+    def with_random_weights(cls, settings: EncoderSettings, device: torch.device) -> ClipEncoder:
+        """Return the model that a profile names with weights drawn at random: for timings, offline."""
+        schema, identifier = parse_model_name(settings.model)
+        if schema is not None:
+            return cls.from_settings(settings, device)
+        model, _, preprocess = open_clip.create_model_and_transforms(identifier, device=device)
+        return cls(model, preprocess, open_clip.get_tokenizer(identifier), device)
+
     @torch.no_grad()
     def encode_images(self, images: list[Image.Image]) -> Tensor:
         """Return (B, D) float32 features of unit norm, on the encoder's device."""
