@@ -7,8 +7,9 @@ training on features: at each step the k most probable tokens w are ranked by
 
 where h are the language model's last hidden states. The second term keeps the text from repeating itself.
 
-From the paper and its code: k = 45, a = 0.1, b = 2 and 16 tokens, its settings for MSCOCO, for every corpus
-(for Flickr30k it has k = 25 and 20 tokens); the softmax has CLIP's own logit scale.
+From the paper and its code: k = 45, a = 0.1, b = 2 and 16 tokens, its settings for MSCOCO; its settings for
+Flickr30k, k = 25 and 20 tokens, where the profile says that the tested domain is like it; the softmax has
+CLIP's own logit scale.
 
 Deviations:
 - The language model is the profile's decoder trained on the corpus from scratch with cross-entropy. MAGIC
@@ -61,6 +62,10 @@ class MagicSettings:
                 f"MAGIC's `alpha` must lie in 0..1 and `beta` be 0 or more but are {self.alpha} and "
                 f"{self.beta}."
             )
+
+
+SETTINGS = {"Flickr30k": MagicSettings(candidates=25, max_tokens=20)}
+"""Data set that the tested domain is like -> MAGIC's settings for it, where they are not the defaults."""
 
 
 def magic_scores(

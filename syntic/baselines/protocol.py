@@ -174,9 +174,11 @@ class TextRecipe:
         training_features: from the text features (B, D) of a batch to what the decoder gets for them
             (B, D); called anew at every step, with the random numbers of that step.
         is_captioner: whether the decoder alone captions a picture, and so can be validated on some.
+        revision: counts what changed in `training_features`; decoders of an earlier one are trained again.
     """
 
     name: str
     variant: Variant
     training_features: Callable[[Tensor], Tensor]
     is_captioner: bool = True
+    revision: int = 1

@@ -48,7 +48,7 @@ class PictureFeatures:
         digest = hashlib.sha256()
         for value in (self.features, self.grids, self.regions):
             if value is not None:
-                digest.update(value.cpu().contiguous().numpy().tobytes())
+                digest.update(value.cpu().contiguous().numpy())  # type: ignore[arg-type] # read in place
         return digest.hexdigest()[:16]
 
     def rows(self, rows: Tensor | slice) -> PictureFeatures:

@@ -9,6 +9,7 @@ from ..data.features import FeatureStore
 from ..errors import InputError
 from ..method import VARIANTS, Variant
 from ..method.components import Components
+from ..models import ClipEncoder
 from . import (
     barraco,
     butd,
@@ -28,6 +29,9 @@ from .decoding import DecoderCaptioner
 from .learning import ModelSizes, PictureCaptioner, PictureRecipe
 from .protocol import Captioner, TextOnly, TextRecipe
 from .real import RealPairs
+
+FULL = Variant.parse("syntic")
+TARGET_NAME = "syntic-tt"  # SynTIC, projecting onto the texts of the domain that is tested
 
 RECIPES: dict[str, TextRecipe] = {
     recipe.name: recipe for recipe in (decap.RECIPE, capdec.RECIPE, close.RECIPE, language_model.RECIPE)
@@ -65,7 +69,8 @@ class SystemRequest:
     Attributes:
         components: the profile's models and data.
         corpus: the texts it learned from.
-        target: another corpus, of the domain that is tested; `decap-tt` needs it, no other uses it.
+        target: another corpus, of the domain that is tested; `decap-tt` and `syntic-tt` need it, and
+            MAGIC has settings by domain.
         decoding: "greedy" or "beam"; None is what the system's paper does. Systems with a search of their
             own have no other.
         beam_size: of "beam".
@@ -87,11 +92,13 @@ def build_system(name: str, request: SystemRequest) -> Captioner:
         DataError: if the corpus has no features.
     """
     wanted = name.strip().lower()
+    if wanted == TARGET_NAME:
+        return _variant(FULL, request, support=_target(TARGET_NAME, request))
     if wanted in SYSTEMS:
         return SYSTEMS[wanted].build(request)
     if wanted in {variant.name for variant in VARIANTS}:
         return _variant(Variant.parse(wanted), request)
-    known = ", ".join([*SYSTEMS, *(variant.name for variant in VARIANTS)])
+    known = ", ".join([*SYSTEMS, *(variant.name for variant in VARIANTS), TARGET_NAME])
     raise InputError(f"There is no system {name!r}; choose one of {known}.")
 
 
@@ -100,16 +107,17 @@ def is_upper_bound(name: str) -> bool:
     return name in SYSTEMS and SYSTEMS[name].is_upper_bound
 
 
-def _variant(variant: Variant, request: SystemRequest) -> Captioner:
-    """One of the eight ablations, which learned from synthetic pairs."""
+def _variant(variant: Variant, request: SystemRequest, support: str | None = None) -> Captioner:
+    """One of the eight ablations, which learned from synthetic pairs; `support` is another corpus' name."""
     components, corpus = request.components, request.corpus
+    projected = support or corpus
     return DecoderCaptioner(
-        variant.name,
+        variant.name if support is None else TARGET_NAME,
         components.captioner(corpus, variant),
         components.encoder.tokenizer,
         trains_on=FeatureStore,
-        support=components.support_set(corpus) if variant.project else None,
-        temperature=components.profile.corpus(corpus).temperature,
+        support=components.support_set(projected) if variant.project else None,
+        temperature=components.profile.corpus(projected).temperature,
         text_encoder=components.encoder,
         decoding=request.decoding or "greedy",
         beam_size=request.beam_size,
@@ -127,13 +135,18 @@ def _decap(request: SystemRequest) -> Captioner:
 
 
 def _decap_tt(request: SystemRequest) -> Captioner:
+    return _projecting(decap.TARGET_NAME, _target(decap.TARGET_NAME, request), request)
+
+
+def _target(system: str, request: SystemRequest) -> str:
+    """The corpus of the tested domain, for a system that projects onto it."""
     if request.target is None or request.target == request.corpus:
         corpora = [name for name in request.components.profile.corpora if name != request.corpus]
         raise InputError(
-            f"System {decap.TARGET_NAME!r} projects onto the texts of another corpus than "
+            f"System {system!r} projects onto the texts of another corpus than "
             f"{request.corpus!r}; name it as the target, one of: {', '.join(corpora) or 'none'}."
         )
-    return _projecting(decap.TARGET_NAME, request.target, request)
+    return request.target
 
 
 def _projecting(name: str, support: str, request: SystemRequest) -> Captioner:
@@ -168,20 +181,26 @@ def _noisy(recipe: TextRecipe) -> Callable[[SystemRequest], Captioner]:
     return build
 
 
-def _steered(
-    captioner: type[magic.MagicCaptioner] | type[zerocap.ZeroCapCaptioner],
-) -> Callable[[SystemRequest], Captioner]:
-    def build(request: SystemRequest) -> Captioner:
-        components = request.components
-        encoder = components.encoder
-        model = components.decoder(request.corpus, language_model.RECIPE.name)
-        return captioner(
-            language_model.LanguageModel(model, encoder.tokenizer),
-            encoder,
-            logit_scale=float(encoder.model.logit_scale.exp()),
-        )
+def magic_settings(request: SystemRequest) -> magic.MagicSettings:
+    """Return MAGIC's settings for the domain that is tested."""
+    domain = request.components.profile.corpus(request.target or request.corpus).like
+    return magic.SETTINGS.get(domain or "", magic.MagicSettings())
 
-    return build
+
+def _magic(request: SystemRequest) -> Captioner:
+    return magic.MagicCaptioner(*_steering(request), settings=magic_settings(request))
+
+
+def _zerocap(request: SystemRequest) -> Captioner:
+    return zerocap.ZeroCapCaptioner(*_steering(request))
+
+
+def _steering(request: SystemRequest) -> tuple[language_model.LanguageModel, ClipEncoder, float]:
+    """A corpus' language model, CLIP to steer it with, and CLIP's logit scale."""
+    encoder = request.components.encoder
+    model = request.components.decoder(request.corpus, language_model.RECIPE.name)
+    lm = language_model.LanguageModel(model, encoder.tokenizer)
+    return lm, encoder, float(encoder.model.logit_scale.exp())
 
 
 def _on_pictures(recipe: PictureRecipe) -> Callable[[SystemRequest], Captioner]:
@@ -214,8 +233,8 @@ SYSTEMS: dict[str, System] = {
         (decap.TARGET_NAME, _decap_tt),
         (capdec.NAME, _noisy(capdec.RECIPE)),
         (close.NAME, _noisy(close.RECIPE)),
-        (magic.NAME, _steered(magic.MagicCaptioner)),
-        (zerocap.NAME, _steered(zerocap.ZeroCapCaptioner)),
+        (magic.NAME, _magic),
+        (zerocap.NAME, _zerocap),
     )
 } | {
     name: System(trains_on=recipe.trains_on, build=_on_pictures(recipe))

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import SynticError
@@ -47,7 +48,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 def run(args: argparse.Namespace) -> int:
     """Check everything and print one line each."""
     profile = open_profile(args)
-    checks = [*_check_models(profile), *_check_data(profile), *_check_tools()]
+    checks = [*_check_models(profile), *_check_data(profile), *_check_tools(), *_check_packages()]
     able = all(check.found for check in checks if check.needed) and _has_decoder(profile)
     if args.json:
         print_json({"profile": profile.name, "can_caption": able, "checks": checks})
@@ -81,7 +82,13 @@ def _check_models(profile: Profile) -> list[Check]:
 
 
 def _check_data(profile: Profile) -> list[Check]:
-    from ..data import FeatureStore, TestSet, read_corpus
+    from ..data import FeatureStore, TestSet, TrainingPictures, read_corpus
+    from ..data.features import identify_encoder
+
+    def look_at_features(folder: Path) -> str:
+        store = FeatureStore.open(folder)
+        store.require_encoder(identify_encoder(profile.encoder))
+        return f"{len(store):,} captions in {folder}"
 
     checks = []
     for name, corpus in profile.corpora.items():
@@ -89,13 +96,21 @@ def _check_data(profile: Profile) -> list[Check]:
         checks.append(
             _try(
                 f"features of {name}",
-                lambda c=corpus: f"{len(FeatureStore.open(c.features)):,} captions in {c.features}",
+                lambda c=corpus: look_at_features(c.features),
                 f"make them with `python -m syntic synthesize {name}`",
             )
         )
         checks.append(_check_decoders(profile, name))
     for name, folder in profile.test_sets.items():
         checks.append(_try(f"test set {name}", lambda f=folder: f"{len(TestSet.open(f))} pictures"))
+    for name, folder in profile.training_pictures.items():
+        checks.append(
+            _try(
+                f"training pictures {name}",
+                lambda f=folder: f"{len(TrainingPictures.open(f))} pictures",
+                "needed only by the compared systems that learn from real pictures",
+            )
+        )
     return checks
 
 
@@ -156,6 +171,34 @@ def _check_tools() -> list[Check]:
         ),
         Check("CUDA", True, cuda),
         Check("threads", True, describe_threads()),
+    ]
+
+
+def _check_packages() -> list[Check]:
+    """Look for what only runs at full scale and SPICE need; nothing is imported."""
+    advice = "run `pip install -r requirements-scale.txt`"
+    spice = find_spec("pycocoevalcap.spice")
+    folders = list(spice.submodule_search_locations or []) if spice is not None else []
+    parsers = [
+        path for folder in folders for path in Path(folder, "lib").glob("stanford-corenlp-*-models.jar")
+    ]
+    return [
+        *(
+            Check(title, found, what if found else f"needed {what}; {advice}")
+            for title, package, what in (
+                ("Ray", "ray", "for `synthesize --engine ray`, on many GPUs or machines"),
+                ("FAISS", "faiss", "for Eq. 3 over more texts than `exact_limit`"),
+            )
+            for found in [find_spec(package) is not None]
+        ),
+        Check(
+            "SPICE parser",
+            bool(parsers),
+            str(parsers[0].name)
+            if parsers
+            else "needed for SPICE alone; Stanford CoreNLP 3.6.0 (400 MB) comes with "
+            "`python -m pycocoevalcap.spice.get_stanford_models`",
+        ),
     ]
 
 

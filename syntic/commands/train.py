@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         parser,
         "Train the decoder of one variant on the features that `synthesize` made, or of a compared system.\n"
         "Variants and text-only systems see no real picture; the systems that do are named below. A run\n"
-        "that was stopped or killed goes on when the same command is given again.",
+        "that was stopped or killed goes on when the same command is given again. Several GPUs share a run\n"
+        "that torchrun starts: torchrun --nproc-per-node 8 -m syntic train ...",
         "python -m syntic train --variant fp --corpus everyday --set optimizer.epochs=3",
     )
     parser.add_argument(
@@ -36,6 +37,12 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         help="a compared system to train instead; on the texts alone: decap, capdec, close, or "
         "language-model, which magic, zerocap and esper-style need; on texts and unpaired real pictures: "
         "feng, laina, esper-style; on real pairs, as upper bounds: clipcap, barraco, butd",
+    )
+    parser.add_argument(
+        "--improvement",
+        metavar="NAME",
+        help="a change of the paper's way, still from texts alone: text-views, hidden-tags or "
+        "text-views-and-hidden-tags",
     )
     parser.add_argument(
         "--pictures",
@@ -67,7 +74,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 def run(args: argparse.Namespace) -> int:
     """Train, telling how it goes."""
     from ..runtime import pick_device
-    from ..training import load_run, train_from_profile
+    from ..training import Processes, load_run, train_from_profile
 
     settings = load_run(
         args.run_file,
@@ -76,14 +83,20 @@ def run(args: argparse.Namespace) -> int:
         corpus=args.corpus,
         variant=args.variant,
         system=args.system,
+        improvement=args.improvement,
         pictures=args.pictures,
         seed=args.seed,
         out=args.out,
         work=args.work,
         minutes=args.minutes,
     )
-    finished = follow(train_from_profile(settings, device=pick_device(), cache=BUILD / "features"))
-    if finished is None:
+    processes = Processes.join()
+    events = train_from_profile(
+        settings, device=processes.device or pick_device(), cache=BUILD / "features", processes=processes
+    )
+    finished = follow(events, tell=note if processes.is_main else lambda text: None)
+    processes.leave()
+    if finished is None or not processes.is_main:
         return 0
     if args.json:
         print_json(finished)
@@ -93,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def follow(events: Iterator[TrainEvent]) -> TrainingFinished | None:
+def follow(events: Iterator[TrainEvent], tell: Callable[[str], None] = note) -> TrainingFinished | None:
     """Note what a run tells, and return its result, or None where it was paused."""
     from ..training import (
         Preparing,
@@ -107,21 +120,21 @@ def follow(events: Iterator[TrainEvent]) -> TrainingFinished | None:
     last = 0.0
     for event in events:
         if isinstance(event, TrainingStarted):
-            note(
+            tell(
                 f"{event.parameters:,} parameters, {event.total} steps"
                 + (f", continuing at step {event.step}" if event.step else "")
             )
         elif isinstance(event, Preparing) and (time.monotonic() - last > 5 or event.done == event.total):
             last = time.monotonic()
-            note(f"preparing ({event.stage}): {event.done} of {event.total}")
+            tell(f"preparing ({event.stage}): {event.done} of {event.total}")
         elif isinstance(event, StepDone) and (time.monotonic() - last > 5 or event.step == event.total):
             last = time.monotonic()
-            note(f"step {event.step} of {event.total}, loss {event.loss:.3f}")
+            tell(f"step {event.step} of {event.total}, loss {event.loss:.3f}")
         elif isinstance(event, Validated):
             samples = "".join(f"\n  {name}: {caption}" for name, caption in event.samples[:2])
-            note(f"step {event.step}: CIDEr {event.cider:.1f}{samples}")
+            tell(f"step {event.step}: CIDEr {event.cider:.1f}{samples}")
         elif isinstance(event, TrainingPaused):
-            note(f"paused at step {event.step} of {event.total}; run the same command to go on")
+            tell(f"paused at step {event.step} of {event.total}; run the same command to go on")
             return None
         elif isinstance(event, TrainingFinished):
             return event

@@ -5,7 +5,9 @@ A store is a folder with `store.json`, which says what made it, and Parquet shar
 
     caption string | seed int64 | text_feature, image_feature (D,) float16 | tags, tag_scores lists
 
-While it is made, rows of an unfinished shard lie in `pieces/`, a file for each batch.
+While it is made, rows of an unfinished shard lie in `pieces/`, a file for each batch. Features of a store
+of more than LARGE_BYTES are unpacked once into `.npy` files beside the shards and mapped from there, so
+that neither opening it nor training on it needs memory for all, and processes share what is in memory.
 It is all that a text-only decoder is trained on. Real pictures have no place in it.
 """
 
@@ -15,7 +17,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
+from ..profiles.profile import EncoderSettings
 from .atomic import write_atomically, write_text_atomically
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ logger = logging.getLogger(__name__)
 HEADER_FILE = "store.json"
 PIECES = "pieces"
 COLUMNS = {"caption", "seed", "text_feature", "image_feature", "tags", "tag_scores"}
+FEATURE_COLUMNS = ("text_feature", "image_feature")
+LARGE_BYTES = 2**30  # of both features in float32; MSCOCO's 566,747 captions take twice as much
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".json"}
 
 
@@ -279,9 +284,12 @@ class FeatureStore:
         tag_scores: their scores.
     """
 
-    def __init__(self, header: StoreHeader, table: pa.Table) -> None:
+    def __init__(
+        self, header: StoreHeader, table: pa.Table, unpacked: _UnpackedFeatures | None = None
+    ) -> None:
         self.header = header
         self._table = table
+        self._unpacked = unpacked
         self.captions: list[str] = table.column("caption").to_pylist()
         self.tags: list[list[str]] = table.column("tags").to_pylist()
         self.tag_scores: list[list[float]] = table.column("tag_scores").to_pylist()
@@ -292,7 +300,7 @@ class FeatureStore:
 
     @classmethod
     def open(cls, folder: str | Path, *, allow_partial: bool = False) -> FeatureStore:
-        """Open a store, its shards memory-mapped.
+        """Open a store, its shards or, where they are large, its unpacked features memory-mapped.
 
         Args:
             folder: what `synthesize` wrote.
@@ -311,22 +319,62 @@ class FeatureStore:
             )
         if not present:
             raise DataError(f"{folder} has no finished shard; continue with `python -m syntic synthesize`.")
-        tables = [_read_shard(shard_path(folder, shard), header) for shard in present]
-        return cls(header, pa.concat_tables(tables))
+        rows = sum(len(header.rows(shard)) for shard in present)
+        if len(FEATURE_COLUMNS) * rows * header.feature_width * np.dtype(np.float32).itemsize <= LARGE_BYTES:
+            return cls(header, pa.concat_tables([_read_shard(folder, shard, header) for shard in present]))
+        columns = sorted(COLUMNS.difference(FEATURE_COLUMNS))
+        table = pa.concat_tables([_read_shard(folder, shard, header, columns) for shard in present])
+        return cls(header, table, _UnpackedFeatures(folder, header, present))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its features are mapped from disk."""
+        return self._unpacked is not None
+
+    def require_encoder(self, identity: str) -> None:
+        """Refuse features that another CLIP made: their cosines to those of this one mean nothing.
+
+        Args:
+            identity: `identify_encoder` of the profile's.
+
+        Raises:
+            DataError: naming both.
+        """
+        made_with = _name_encoder(
+            self.header.models.get("encoder", "unknown"), self.header.settings.get("pretrained")
+        )
+        if made_with != identity:
+            raise DataError(
+                f"The features were made with the CLIP model {made_with}, but the profile's is "
+                f"{identity}; synthesize them again."
+            )
 
     def head(self, limit: int) -> FeatureStore:
         """Return a store of the first `limit` captions."""
-        return FeatureStore(self.header, self._table.slice(0, limit))
+        return FeatureStore(self.header, self._table.slice(0, limit), self._unpacked)
+
+    def take(self, rows: Sequence[int]) -> FeatureStore:
+        """Return a store of some of the captions, in that order, with their features in memory."""
+        table = self._table.take(pa.array(rows, type=pa.int64()))
+        if self._unpacked is not None:
+            for column in FEATURE_COLUMNS:
+                table = table.append_column(column, _pack(self._unpacked.pick(column, rows)))
+        return FeatureStore(self.header, table)
 
     @cached_property
     def text_features(self) -> np.ndarray:
         """(N, D) float32, unit norm: the captions."""
-        return _unpack(self._table.column("text_feature"), self.header.feature_width)
+        return self._features("text_feature")
 
     @cached_property
     def image_features(self) -> np.ndarray:
         """(N, D) float32, unit norm: the generated images."""
-        return _unpack(self._table.column("image_feature"), self.header.feature_width)
+        return self._features("image_feature")
+
+    def _features(self, column: str) -> np.ndarray:
+        if self._unpacked is not None:
+            return self._unpacked.open(column)[: len(self)]
+        return _unpack(_stored_values(self._table.column(column), self.header.feature_width))
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -338,9 +386,83 @@ class FeatureStore:
         """A hash of the header, captions, tags and features; equal for equal contents."""
         digest = hashlib.sha256(json.dumps(asdict(self.header), sort_keys=True).encode())
         digest.update(json.dumps([self.captions, self.tags]).encode())
-        for name in ("text_feature", "image_feature"):
-            digest.update(_stored_values(self._table.column(name), self.header.feature_width).tobytes())
+        for name in FEATURE_COLUMNS:
+            if self._unpacked is None:
+                digest.update(_stored_values(self._table.column(name), self.header.feature_width).tobytes())
+            else:
+                for values in self._unpacked.stored(name, len(self)):
+                    digest.update(values.tobytes())
         return digest.hexdigest()[:16]
+
+
+class _UnpackedFeatures:
+    """The features of a large store: unpacked from its shards one by one, and mapped.
+
+    Args:
+        folder: of the store.
+        header: of the store.
+        shards: those that are there.
+    """
+
+    def __init__(self, folder: Path, header: StoreHeader, shards: Sequence[int]) -> None:
+        self.folder = folder
+        self.header = header
+        self.shards = shards
+
+    def open(self, column: str) -> np.ndarray:
+        """Return (N, D) float32, unit norm; pages are read when they are used."""
+        digest = hashlib.sha256()
+        for path in (shard_path(self.folder, shard) for shard in self.shards):
+            stat = path.stat()
+            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        path = self.folder / f"{column}-{digest.hexdigest()[:16]}.npy"
+        if not path.exists():
+            logger.info("unpacking %s of %s", column, self.folder)
+            write_atomically(path, lambda temporary: self._unpack(column, temporary))
+            for other in self.folder.glob(f"{column}-*.npy"):  # of shards that were made again since
+                if other != path:
+                    other.unlink(missing_ok=True)
+        # Copy on write: torch takes it as it is, and nothing that writes to it reaches the file.
+        return cast(np.ndarray, np.load(path, mmap_mode="c", allow_pickle=False))
+
+    def stored(self, column: str, limit: int) -> Iterator[np.ndarray]:
+        """Yield the half-precision features of the first `limit` captions, shard by shard."""
+        for shard in self.shards:
+            if limit <= 0:
+                return
+            table = _read_shard(self.folder, shard, self.header, [column])
+            values = _stored_values(table.column(column), self.header.feature_width)
+            yield values[:limit]
+            limit -= len(values)
+
+    def pick(self, column: str, rows: Sequence[int]) -> np.ndarray:
+        """Return the half-precision features of some captions, as they are stored."""
+        wanted, start = np.asarray(rows, dtype=np.int64), 0
+        picked = np.empty((len(wanted), self.header.feature_width), dtype=np.float16)
+        for values in self.stored(column, int(wanted.max(initial=-1)) + 1):
+            here = (wanted >= start) & (wanted < start + len(values))
+            picked[here] = values[wanted[here] - start]
+            start += len(values)
+        return picked
+
+    def _unpack(self, column: str, path: Path) -> None:
+        rows = sum(len(self.header.rows(shard)) for shard in self.shards)
+        shape = (rows, self.header.feature_width)
+        features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        start = 0
+        for values in self.stored(column, rows):
+            features[start : start + len(values)] = _unpack(values)
+            start += len(values)
+        features.flush()
+
+
+def identify_encoder(encoder: EncoderSettings) -> str:
+    """Name a profile's CLIP by what it is: its fingerprint, and its weights where it has them by name."""
+    return _name_encoder(fingerprint_model(encoder.model, encoder.revision), encoder.pretrained)
+
+
+def _name_encoder(fingerprint: str, pretrained: str | None) -> str:
+    return f"{fingerprint} ({Path(pretrained).name})" if pretrained else fingerprint
 
 
 def shard_path(folder: Path, shard: int) -> Path:
@@ -348,9 +470,11 @@ def shard_path(folder: Path, shard: int) -> Path:
     return folder / f"part-{shard:05d}.parquet"
 
 
-def _read_shard(path: Path, header: StoreHeader) -> pa.Table:
-    table = _read(path)
-    shard = int(path.stem.rpartition("-")[2])
+def _read_shard(
+    folder: Path, shard: int, header: StoreHeader, columns: Sequence[str] | None = None
+) -> pa.Table:
+    path = shard_path(folder, shard)
+    table = _read(path, columns)
     if table.num_rows != len(header.rows(shard)):
         raise DataError(
             f"{path} does not belong to this store; run `python -m syntic synthesize` to make it again."
@@ -358,14 +482,15 @@ def _read_shard(path: Path, header: StoreHeader) -> pa.Table:
     return table
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a file of a store, or some columns of it."""
     try:
-        table = pq.read_table(path, memory_map=True, page_checksum_verification=True)
+        table = pq.read_table(path, columns=columns, memory_map=True, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path} is damaged; run `python -m syntic synthesize` with the same settings to make it again."
         ) from error
-    if set(table.column_names) != COLUMNS:
+    if set(table.column_names) != set(columns or COLUMNS):
         raise DataError(
             f"{path} does not belong to this store; run `python -m syntic synthesize` to make it again."
         )
@@ -382,8 +507,9 @@ def _stored_values(column: pa.ChunkedArray, width: int) -> np.ndarray:
     return np.concatenate(parts)  # (N, D) float16
 
 
-def _unpack(column: pa.ChunkedArray, width: int) -> np.ndarray:
-    values = _stored_values(column, width).astype(np.float32)
+def _unpack(stored: np.ndarray) -> np.ndarray:
+    """Return half-precision features (N, D) as float32 of unit norm."""
+    values = stored.astype(np.float32)
     if not np.isfinite(values).all():
         raise DataError("The feature store holds values that are not finite; delete it and synthesize again.")
     norms = np.linalg.norm(values, axis=1, keepdims=True)  # half precision moves the norm by up to 1e-3

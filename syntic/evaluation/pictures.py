@@ -6,10 +6,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
@@ -17,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..baselines import NO_VIEWS, View, decode_pictures
-from ..data.atomic import write_atomically
+from ..data.atomic import write_atomically, write_text_atomically
 from ..data.coco import TestSet
 from ..data.features import fingerprint_model
 from ..data.images import load_image
@@ -29,6 +31,8 @@ from ..types import Detection
 
 logger = logging.getLogger(__name__)
 
+PART = 5000  # pictures whose features are in memory at a time, and that a kill may lose
+TAGS = "tags.json"
 _BATCH = 32
 
 
@@ -163,7 +167,9 @@ def encode_files(
 ) -> Pictures:
     """Encode pictures, or read from `cache` what an earlier run with the same models made.
 
-    The cache is keyed by the weights of both models, by the pictures' bytes and by the views.
+    The cache is keyed by the weights of both models, by the pictures' bytes and by the views. More than PART
+    pictures are encoded part by part: a run that is killed loses at most the part it was in, and what is
+    kept of each part lies in files that are mapped, so that memory does not grow with the pictures.
 
     Args:
         images: their files.
@@ -177,27 +183,90 @@ def encode_files(
     """
     if cache is None:
         return encode_pictures(images, encoder, detector, names=names, views=views, on_batch=on_batch)
-    path = cache / f"pictures-{_key(images, profile, views)}.safetensors"
+    named = list(names) if names is not None else [str(index) for index in range(len(images))]
+    starts = range(0, len(images), PART)
+    keys = [_key(images[start : start + PART], profile, views) for start in starts]
+
+    def encode_part(start: int, key: str) -> Pictures:
+        return _encode_once(
+            images[start : start + PART],
+            cache / f"pictures-{key}.safetensors",
+            encoder,
+            detector,
+            views,
+            lambda done, _: on_batch(start + done, len(images)),
+        )
+
+    if len(keys) <= 1:
+        return replace(encode_part(0, "".join(keys) or _key([], profile, views)), names=named)
+    folder = cache / f"pictures-{hashlib.sha256(''.join(keys).encode()).hexdigest()[:16]}"
+    if not (folder / TAGS).exists():
+        _join([partial(encode_part, *each) for each in zip(starts, keys, strict=True)], len(images), folder)
+        for key in keys:
+            (cache / f"pictures-{key}.safetensors").unlink(missing_ok=True)
+    tensors = {path.stem: torch.from_numpy(_map(path)) for path in folder.glob("*.npy")}
+    return Pictures(names=named, tags=json.loads((folder / TAGS).read_text(encoding="utf-8")), **tensors)
+
+
+def _encode_once(
+    images: Sequence[Path],
+    path: Path,
+    encoder: PictureEncoder,
+    detector: ObjectDetector,
+    views: frozenset[View],
+    on_batch: Callable[[int, int], None],
+) -> Pictures:
+    """Encode pictures, or read what an earlier run kept at `path`; numbers are their names."""
     if path.exists():
         try:
             with safe_open(path, framework="pt") as file:
                 tags = json.loads(file.metadata()["tags"])
                 known = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-                named = list(names) if names is not None else [str(i) for i in range(len(images))]
-                return Pictures(names=named, tags=tags, **known)
+                return Pictures(names=[str(i) for i in range(len(images))], tags=tags, **known)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError):
             logger.warning("%s is damaged and will be made again", path)
-    pictures = encode_pictures(images, encoder, detector, names=names, views=views, on_batch=on_batch)
-    tensors = {"features": pictures.features, "grids": pictures.grids, "regions": pictures.regions}
+    pictures = encode_pictures(images, encoder, detector, views=views, on_batch=on_batch)
     write_atomically(
         path,
         lambda temporary: save_file(
-            {name: value.contiguous() for name, value in tensors.items() if value is not None},
+            {name: value.contiguous() for name, value in _tensors(pictures).items()},
             temporary,
             metadata={"tags": json.dumps(pictures.tags)},
         ),
     )
     return pictures
+
+
+def _join(parts: Sequence[Callable[[], Pictures]], rows: int, folder: Path) -> None:
+    """Write the features of all parts into one file for each kind, part by part; the tags come last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tags: list[list[str]] = []
+    files: dict[str, np.memmap[Any, Any]] = {}
+    for make in parts:
+        part = make()
+        for name, value in _tensors(part).items():
+            if name not in files:
+                files[name] = np.lib.format.open_memmap(
+                    folder / f"{name}.npy",
+                    mode="w+",
+                    dtype=value.numpy().dtype,
+                    shape=(rows, *value.shape[1:]),
+                )
+            files[name][len(tags) : len(tags) + len(part)] = value.numpy()
+        tags += part.tags
+    for file in files.values():
+        file.flush()
+    write_text_atomically(folder / TAGS, json.dumps(tags))
+
+
+def _map(path: Path) -> np.ndarray:
+    """Map an array; copied on write, so that torch takes it and nothing reaches the file."""
+    return cast(np.ndarray, np.load(path, mmap_mode="c", allow_pickle=False))
+
+
+def _tensors(pictures: Pictures) -> dict[str, Tensor]:
+    tensors = {"features": pictures.features, "grids": pictures.grids, "regions": pictures.regions}
+    return {name: value for name, value in tensors.items() if value is not None}
 
 
 def caption_pictures(

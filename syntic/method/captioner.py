@@ -24,7 +24,7 @@ def caption_mask(targets: Tensor, config: DecoderConfig) -> Tensor:
     is_caption = is_end.cumsum(dim=1) - is_end.long() == 0  # up to the first end mark
     if config.pad_id != config.end_id:
         is_caption &= targets != config.pad_id
-    return is_caption
+    return is_caption & (targets != config.start_id)  # which stands where a caption was cut
 
 
 def caption_loss(logits: Tensor, tokens: Tensor, config: DecoderConfig) -> Tensor:

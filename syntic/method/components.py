@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..data.features import FeatureStore
+from ..data.features import FeatureStore, identify_encoder
 from ..errors import CheckpointError
 from ..models import ClipEncoder, Detector, Generator
 from ..profiles import Profile
@@ -65,9 +66,19 @@ class Components:
         return self._once("detector", lambda: Detector.from_settings(self.profile.detector, self.device))
 
     def feature_store(self, corpus: str) -> FeatureStore:
-        """Return a corpus' captions with their features."""
+        """Return a corpus' captions with their features.
+
+        Raises:
+            DataError: if there are none, or they were made with another CLIP model.
+        """
         folder = self.profile.corpus(corpus).features
-        return self._once(("store", folder), lambda: FeatureStore.open(folder))
+
+        def load() -> FeatureStore:
+            store = FeatureStore.open(folder)
+            store.require_encoder(self._encoder_identity)
+            return store
+
+        return self._once(("store", folder), load)
 
     def support_set(self, corpus: str) -> SupportSet:
         """Return a corpus' text features, which Eq. 3 projects onto."""
@@ -116,12 +127,12 @@ class Components:
         """
 
         def load() -> M:
-            path = self.profile.corpus(corpus).decoders / name
-            model, _ = read_weights(path, self.profile.name, build)
-            self._check_fits(path, config_of(model))
+            model, sidecar = read_weights(folder / name, self.profile.name, build)
+            self._check_fits(folder / name, config_of(model), sidecar)
             return model.to(self.device)
 
-        return self._once(("weights", corpus, name), load)
+        folder = self.profile.corpus(corpus).decoders
+        return self._once(("weights", folder, name), load)
 
     def captioner_details(self, corpus: str, variant: Variant) -> dict[str, Any]:
         """Return the sidecar of a trained decoder: how it was made."""
@@ -155,12 +166,59 @@ class Components:
         def load() -> tuple[CaptionModel, dict[str, Any]]:
             path = folder / name
             model, sidecar = load_checkpoint(path, self.profile.name)
-            self._check_fits(path, model.config)
+            self._check_fits(path, model.config, sidecar)
             return model.to(self.device), sidecar
 
         return self._once(("decoder", folder, name), load)
 
-    def _check_fits(self, path: Path, config: DecoderConfig) -> None:
+    def having(
+        self,
+        corpus: str,
+        *,
+        decoders: Path | None = None,
+        temperature: float | None = None,
+        store: FeatureStore | None = None,
+    ) -> Components:
+        """Return components with the same frozen models, but other decoders or texts of a corpus.
+
+        Args:
+            corpus: whose.
+            decoders: the folder of its decoders; None keeps it.
+            temperature: of Eq. 3; None keeps it.
+            store: its captions with their features; None keeps them.
+        """
+        settings = self.profile.corpus(corpus)
+        changed = replace(
+            settings,
+            decoders=decoders or settings.decoders,
+            temperature=temperature or settings.temperature,
+        )
+        profile = replace(self.profile, corpora={**self.profile.corpora, corpus: changed})
+        other = Components(profile, self.device)
+        with self._lock:
+            other._loaded = dict(self._loaded)
+        if store is not None:
+            other._loaded.pop(("support", settings.features), None)
+            other._loaded["store", settings.features] = store
+        return other
+
+    @property
+    def _encoder_identity(self) -> str:
+        return self._once("encoder's identity", lambda: identify_encoder(self.profile.encoder))
+
+    def _check_fits(self, path: Path, config: DecoderConfig, sidecar: dict[str, Any]) -> None:
+        here = self._encoder_identity
+        fingerprint = sidecar.get("store", sidecar).get("models", {}).get("encoder")
+        # Older decoders do not name the weights, or say nothing at all.
+        for trained_with, wanted in (
+            (fingerprint, here.partition(" (")[0]),
+            (sidecar.get("encoder"), here),
+        ):
+            if trained_with not in (None, wanted):
+                raise CheckpointError(
+                    f"The decoder {path} was trained with the CLIP model {trained_with}, but the profile's "
+                    f"is {wanted}; train it again with `python -m syntic train`."
+                )
         tokenizer = self.encoder.tokenizer
         expected = (self.encoder.width, tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id)
         if (config.feature_width, config.vocabulary_size, config.start_id, config.end_id) != expected:

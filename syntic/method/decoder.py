@@ -162,13 +162,13 @@ class CaptionDecoder(nn.Module):
 
     def hidden_states(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         """Return the hidden states (B, L, W) that `forward` predicts from; arguments as there."""
-        hidden = self._run(torch.cat([self._embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
+        hidden = self._run(torch.cat([self.embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
         return hidden[:, self.config.prefix_length :]
 
     def feed_start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
         """Feed the prefix (B, P, D) and the start mark; return the last hidden state (B, W)."""
         starts = torch.full((len(prefix), 1), self.config.start_id, device=prefix.device)
-        hidden = torch.cat([self._embed_prefix(prefix), self._embed_tokens(starts)], dim=1)
+        hidden = torch.cat([self.embed_prefix(prefix), self._embed_tokens(starts)], dim=1)
         return self._run(hidden, cache)[:, -1]
 
     def feed(self, tokens: Tensor, cache: KeyValueCache) -> Tensor:
@@ -204,7 +204,12 @@ class CaptionDecoder(nn.Module):
         check_beam_size(self.config, beam_size)
         return beam_search(self.config, *self.begin(prefix), beam_size, alternatives=alternatives)
 
-    def _embed_prefix(self, prefix: Tensor) -> Tensor:
+    def embed_prefix(self, prefix: Tensor) -> Tensor:
+        """Map the prefix (B, P, D) to embeddings (B, P, W).
+
+        Raises:
+            ShapeError: if it does not fit the decoder.
+        """
         expected = (self.config.prefix_length, self.config.feature_width)
         if prefix.shape[1:] != expected:
             raise ShapeError(f"The prefix must be (B, *{expected}) but is {tuple(prefix.shape)}.")

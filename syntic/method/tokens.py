@@ -27,12 +27,15 @@ def encode_captions(
 
     Returns:
         (N, max_tokens + 2) start mark, caption cut to `max_tokens`, end mark, padding; and (N,) the
-        lengths without the padding.
+        lengths without the padding. A caption that was cut gets no end mark, for it does not end there;
+        a start mark, which nothing learns to predict, fills the place.
     """
     rows = torch.full((len(captions), max_tokens + 2), tokenizer.pad_id, dtype=torch.long)
     lengths = torch.zeros(len(captions), dtype=torch.long)
     for position, caption in enumerate(captions):
-        ids = [tokenizer.start_id, *tokenizer.encode(caption)[:max_tokens], tokenizer.end_id]
+        words = tokenizer.encode(caption)
+        last = tokenizer.end_id if len(words) <= max_tokens else tokenizer.start_id
+        ids = [tokenizer.start_id, *words[:max_tokens], last]
         rows[position, : len(ids)] = torch.tensor(ids)
-        lengths[position] = len(ids)
+        lengths[position] = len(ids) - (last == tokenizer.start_id)
     return rows, lengths

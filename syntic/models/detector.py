@@ -98,7 +98,7 @@ class Detector:
                 target_sizes=[(image.height, image.width) for image in batch],
             )
             for number, result in zip(numbers, results, strict=True):
-                found[number] = self._read(result, images[number])
+                found[number] = self.read(result, images[number])
         return found
 
     @torch.no_grad()
@@ -137,7 +137,8 @@ class Detector:
             return logits.softmax(dim=-1)[..., :-1].amax(dim=-1)
         return logits.sigmoid().amax(dim=-1)  # RT-DETR: each class for itself
 
-    def _read(self, result: dict[str, torch.Tensor], image: Image.Image) -> list[Detection]:
+    def read(self, result: dict[str, torch.Tensor], image: Image.Image) -> list[Detection]:
+        """Return what the processor found in one picture, best first, with boxes inside the picture."""
         detections = []
         for label, score, corners in zip(
             result["labels"].tolist(), result["scores"].tolist(), result["boxes"].tolist(), strict=True

@@ -103,6 +103,7 @@ class ClipEncoder:
         model: the open_clip model, in float32.
         preprocess: its transform from a PIL image to a tensor.
         tokenizer: ids of captions, shared with the decoder.
+        tokenize: texts to the rows of ids (B, context) that its text tower reads.
         width: D.
     """
 
@@ -110,7 +111,7 @@ class ClipEncoder:
         self.model = model.eval().requires_grad_(False).to(device)
         self.preprocess = preprocess
         self.device = device
-        self._tokenize = tokenize
+        self.tokenize = tokenize
         kind = BytePairTokenizer if isinstance(tokenize, open_clip.SimpleTokenizer) else FolderTokenizer
         self.tokenizer: CaptionTokenizer = kind(tokenize)
         self.width = int(self.encode_texts([""]).shape[1])
@@ -135,6 +136,15 @@ class ClipEncoder:
         except LOADING_ERRORS as error:
             raise explain(error, "CLIP", settings.model, settings.revision) from error
         return cls(model, preprocess, tokenize, device)
+
+    @classmethod
+    def with_random_weights(cls, settings: EncoderSettings, device: torch.device) -> ClipEncoder:
+        """Return the model that a profile names with weights drawn at random: for timings, offline."""
+        schema, identifier = parse_model_name(settings.model)
+        if schema is not None:
+            return cls.from_settings(settings, device)
+        model, _, preprocess = open_clip.create_model_and_transforms(identifier, device=device)
+        return cls(model, preprocess, open_clip.get_tokenizer(identifier), device)
 
     @torch.no_grad()
     def encode_images(self, images: list[Image.Image]) -> Tensor:
@@ -179,7 +189,7 @@ class ClipEncoder:
         """
         return self._encode(
             [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)],
-            self._tokenize,
+            self.tokenize,
             self.model.encode_text,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,12 @@ from ..profiles.profile import GeneratorSettings
 from .folders import require_model, silence_loading_bars
 from .loading import LOADING_ERRORS, explain, is_out_of_memory
 
+logger = logging.getLogger(__name__)
+
 OnStep = Callable[[int, int, Image.Image | None], None]
 
 PREVIEWS = 10
+REDRAWS = 3  # of a picture that the pipeline's safety checker has blackened
 SMALL_VAE_PARAMETERS = 20_000_000
 # Colours of Stable Diffusion 1's four latent channels: one linear map instead of its large decoder.
 # From the diffusers forum, "Decoding latents to RGB without upscaling".
@@ -80,7 +84,8 @@ class Generator:
         """Generate one image for each text.
 
         Each image's noise comes from its own seed, drawn on the CPU, so an image does not depend on
-        the batch it is made in.
+        the batch it is made in. A pipeline's safety checker returns black pictures for what it takes
+        amiss; those are drawn again with another seed, which follows from the first, a few times at most.
 
         Args:
             texts: captions.
@@ -96,6 +101,29 @@ class Generator:
             raise ShapeError(f"There are {len(texts)} texts but {len(seeds)} seeds; give each text one.")
         if not texts:
             return []
+        images, flagged = self._draw(texts, seeds, on_step)
+        for attempt in range(1, REDRAWS + 1):
+            rows = [row for row, is_flagged in enumerate(flagged) if is_flagged]
+            if not rows:
+                break
+            again = [redraw_seed(seeds[row], attempt) for row in rows]
+            for row in rows:
+                logger.warning(
+                    "the safety checker blackened the picture of %r; drawing it again (%d of %d)",
+                    *(texts[row], attempt, REDRAWS),
+                )
+            redrawn, still = self._draw([texts[row] for row in rows], again, on_step)
+            for row, image, is_flagged in zip(rows, redrawn, still, strict=True):
+                images[row], flagged[row] = image, is_flagged
+        for text, is_flagged in zip(texts, flagged, strict=True):
+            if is_flagged:
+                logger.warning("the picture of %r stays black: the safety checker refused all of them", text)
+        return [self._enlarge(image.convert("RGB")) for image in images]
+
+    def _draw(
+        self, texts: list[str], seeds: list[int], on_step: OnStep | None
+    ) -> tuple[list[Image.Image], list[bool]]:
+        """Run the pipeline; also say which pictures its safety checker, where it has one, has blackened."""
 
         def after_step(pipeline: Any, step: int, time: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             total = int(pipeline.num_timesteps)
@@ -123,7 +151,8 @@ class Generator:
                 "time do not fit into memory; lower `batch_size`, or set `attention_slicing = true` or "
                 '`offload = "model"` in the [generator] section of the profile.'
             ) from error
-        return [self._enlarge(image.convert("RGB")) for image in output.images]
+        flagged = getattr(output, "nsfw_content_detected", None) or [False] * len(texts)
+        return list(output.images), [bool(is_flagged) for is_flagged in flagged]
 
     def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
         """Show the first image so far, a few times in a run and not at its end."""
@@ -145,6 +174,11 @@ class Generator:
         if times == 1:
             return image
         return image.resize((image.width * times, image.height * times), Image.Resampling.LANCZOS)
+
+
+def redraw_seed(seed: int, attempt: int) -> int:
+    """Return the seed of a picture's next attempt, 1 being the first after the picture itself."""
+    return (seed + attempt * 1_000_003) & 0x7FFFFFFF
 
 
 def dtype_of(settings: GeneratorSettings, device: torch.device) -> torch.dtype:

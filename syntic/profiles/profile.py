@@ -18,6 +18,7 @@ REPOSITORY = PROFILES.parent.parent
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
 ENGINES = ("auto", "exact", "faiss")
+DATA_SETS = ("MSCOCO", "Flickr30k", "SS1M")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,9 @@ class CorpusSettings:
         column: where the captions are, in formats with columns; None looks for the usual names.
         split: what to read of a file that holds several splits.
         max_words: captions of more words are left out; None keeps all.
+        like: the data set of the paper that it stands for, one of `DATA_SETS`; experiments go by it.
+        test_set: of its domain, in `Profile.test_sets`; None looks for the corpus' name.
+        validation_set: the same for validation; None looks for NAME-validation.
     """
 
     captions: Path
@@ -161,6 +165,17 @@ class CorpusSettings:
     column: str | None = None
     split: str = "train"
     max_words: int | None = None
+    like: str | None = None
+    test_set: str | None = None
+    validation_set: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a data set that the paper has not."""
+        if self.like is not None and self.like not in DATA_SETS:
+            raise InputError(
+                f"[corpora] `like` must be one of {', '.join(DATA_SETS)}, not {self.like!r}; leave it out "
+                "where the corpus stands for none of them."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +226,22 @@ class Profile:
         except KeyError:
             known = ", ".join(self.corpora) or "none"
             raise InputError(f"Profile {self.name!r} has no corpus {name!r}; it has: {known}.") from None
+
+    def test_set_of(self, corpus: str) -> str | None:
+        """Return the name of the test set of a corpus' domain, or None where there is none."""
+        return self._set_of(self.corpus(corpus).test_set, corpus)
+
+    def validation_set_of(self, corpus: str) -> str | None:
+        """Return the name of the validation set of a corpus' domain, or None where there is none."""
+        return self._set_of(self.corpus(corpus).validation_set, f"{corpus}-validation")
+
+    def _set_of(self, named: str | None, usual: str) -> str | None:
+        if named is not None and named not in self.test_sets:
+            raise InputError(
+                f"Profile {self.name!r} has no test set {named!r}; it has: "
+                f"{', '.join(self.test_sets) or 'none'}."
+            )
+        return named or (usual if usual in self.test_sets else None)
 
 
 def load_profile(name_or_path: str | Path = "emoji") -> Profile:

@@ -11,6 +11,7 @@ from .events import (
 )
 from .loop import train
 from .pictures import train_on_pictures
+from .processes import Processes
 from .runs import make_validator, train_from_profile
 from .settings import OptimizerSettings, RunSettings, ValidationSettings, load_run
 from .validation import Validator
@@ -18,6 +19,7 @@ from .validation import Validator
 __all__ = [
     "OptimizerSettings",
     "Preparing",
+    "Processes",
     "RunSettings",
     "StepDone",
     "TrainEvent",

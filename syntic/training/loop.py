@@ -2,18 +2,20 @@
 
 AdamW with warm-up and linear decay, captions in a new order every epoch. Everything that happens in
 step n follows from the settings and n, so an interrupted run ends with the weights of one that was
-not. The weights kept are the last ones, as DeCap's code does, not those that validated best; the
-curve is in the checkpoint.
+not. Several processes may share each batch, see `processes`. The weights kept are the last ones, as
+DeCap's code does, not those that validated best; the curve is in the checkpoint.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,10 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from ..baselines import TextOnly
-from ..data.features import FeatureStore, fingerprint_model
+from ..data.features import FeatureStore, identify_encoder
 from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint
+from ..method.improvement import Improvement
 from ..method.neighbours import make_support_set
 from ..profiles import Profile
 from .events import (
@@ -37,6 +40,7 @@ from .events import (
     Validated,
 )
 from .preparation import Report, TextModel, Tokenizer, TrainingData, prepare
+from .processes import ALONE, Processes
 from .record import describe, read_finished, refinement_of, run_key, temperature_of
 from .settings import RunSettings
 from .state import Progress, load_state, save_state
@@ -58,6 +62,7 @@ def train(
     device: torch.device | None = None,
     cache: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    processes: Processes = ALONE,
 ) -> Iterator[TrainEvent]:
     """Train the decoder of a variant or a text-only system, or go on with a run of the same settings.
 
@@ -75,11 +80,14 @@ def train(
         cache: folder for the refined features, which runs on the same store share; None keeps them
             with the run's state.
         should_stop: asked after every step; the run then saves its state and ends with TrainingPaused.
+        processes: this process among those that share the work. All get the same settings and store, and
+            yield the same steps; the main one alone validates and writes.
 
     Yields:
         Preparing, TrainingStarted, StepDone and Validated, then TrainingFinished or TrainingPaused.
 
     Raises:
+        InputError: if the loss is no longer finite; nothing of that step is kept.
         DataError: if the store was made with another profile, or with a CLIP model since replaced.
         CheckpointError: if the saved state of the run is damaged.
     """
@@ -97,37 +105,48 @@ def train(
         yield finished
         return
     work = settings.work / profile.name / settings.corpus
-    data = yield from preparing(
-        lambda report: _prepare(
-            settings, profile, store, text_model, cache or work / "prepared", device, report
-        ),
-        should_stop,
-    )
+    prepared = cache or work / "prepared"
+
+    def prepare_in_turn(report: Report) -> TrainingData:
+        with processes.main_first():  # the others read what it kept
+            shared = processes.count > 1
+            return _prepare(settings, profile, store, text_model, prepared, device, report, shared)
+
+    data = yield from preparing(prepare_in_turn, should_stop)
     if data is None:
         yield TrainingPaused(step=0, total=settings.optimizer.total_steps(len(store)))
         return
     with seeded(settings.seed, "weights", device):
         config = decoder_config(profile, text_model.tokenizer, text_model.width)
         model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
-    texts = torch.from_numpy(store.text_features).to(device)
-    support = make_support_set(texts, store.captions, profile.projection)
+    validate = None
+    if validator is not None and processes.is_main:
+        texts = torch.from_numpy(store.text_features).to(device)
+        support = make_support_set(texts, store.captions, profile.projection)
+        validate = partial(validator.score, model, support)
     run = Run(
         settings,
         model,
         rows=len(data),
         loss=lambda rows, step: model.loss(*data.batch(rows)),
-        validate=None if validator is None else lambda: validator.score(model, support),
+        weigh=data.target_tokens,
+        validate=validate,
         device=device,
         state_path=work / f"{settings.decoder_name}-{key}.safetensors",
+        mixed_precision=True,
+        processes=processes,
     )
     yield from run.events(should_stop)
     if run.progress.step == run.total:
-        tokenizer = tokenizer_name() if validator is not None else None
-        sidecar = describe(
-            settings, profile, store, run.progress, device=device, validation_tokenizer=tokenizer
-        )
-        save_checkpoint(out, model, sidecar, dtype=torch.float16)  # half the size, the same captions
-        run.state_path.unlink(missing_ok=True)
+        if processes.is_main:
+            tokenizer = tokenizer_name() if validator is not None else None
+            sidecar = describe(
+                settings, profile, store, run.progress, device=device, validation_tokenizer=tokenizer
+            )
+            sidecar |= {"processes": processes.count, "precision": precision_of(device)}
+            save_checkpoint(out, model, sidecar, dtype=torch.float16)  # half the size, the same captions
+            run.state_path.unlink(missing_ok=True)
+        processes.wait()
         yield TrainingFinished(checkpoint=out, curve=run.progress.curve, seconds=run.progress.seconds)
 
 
@@ -158,6 +177,9 @@ class Run:
         validate: scores the module now and then, see `Validator.score`; None for not at all.
         device: where the module is.
         state_path: where the run keeps its state; a state that is there is continued.
+        weigh: says how much some rows count in a batch that processes share; None counts them.
+        mixed_precision: compute in bfloat16 where a GPU has it; weights and optimiser stay as they are.
+        processes: this one among those that share each batch.
     """
 
     def __init__(
@@ -170,6 +192,9 @@ class Run:
         validate: Callable[[], tuple[float, list[tuple[str, str]]]] | None,
         device: torch.device,
         state_path: Path,
+        weigh: Callable[[Tensor], float] | None = None,
+        mixed_precision: bool = False,
+        processes: Processes = ALONE,
     ) -> None:
         self.settings = settings
         self.module = module
@@ -178,6 +203,9 @@ class Run:
         self.validate = validate
         self.device = device
         self.state_path = state_path
+        self.weigh = weigh or len
+        self.mixed_precision = mixed_precision
+        self.processes = processes
         self._epoch_order: tuple[int, Tensor] | None = None
         options = settings.optimizer
         self.optimizer = torch.optim.AdamW(
@@ -187,6 +215,7 @@ class Run:
         self.progress = Progress()
         if state_path.exists():
             self.progress = load_state(state_path, module, self.optimizer)
+        processes.wait()  # or the main one might save a later state before another has read this one
 
     def events(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
         """Take the remaining steps."""
@@ -218,7 +247,7 @@ class Run:
                     done.append(Validated(step=step, cider=cider, samples=samples))
                 progress.seconds = earlier + time.monotonic() - started
                 yield from done  # a consumer that closes the stream here loses nothing
-                if step < self.total and (should_stop() or self._out_of_time(started)):
+                if step < self.total and self.processes.any(should_stop() or self._out_of_time(started)):
                     yield TrainingPaused(step=step, total=self.total)
                     return
                 if time.monotonic() - saved > STATE_SECONDS:
@@ -235,13 +264,36 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = options.rate(step, self.total)
         self.module.train()
-        with seeded(self.settings.seed, f"dropout {step}", self.device):
-            loss = self.loss(rows.to(self.device), step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.gradient_norm)
+        loss = self.processes.sum_gradients(self.module.parameters(), self._backward(rows, step))
+        value = float(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), options.gradient_norm)
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
+            raise InputError(
+                f"The loss became {value:g} at step {step + 1} of {self.total}, the norm of its gradient "
+                f"{float(norm):g}, so the run ends; start it again with an `optimizer.learning_rate` below "
+                f"{options.learning_rate:g}."
+            )
         self.optimizer.step()
-        return float(loss.detach())
+        return value
+
+    def _backward(self, rows: Tensor, step: int) -> Tensor:
+        """Return this process's part of the loss of a batch, after leaving its gradients."""
+        mine = self.processes.share(rows).to(self.device)
+        if not len(mine):
+            return torch.zeros((), device=self.device)
+        rank = self.processes.rank
+        purpose = f"dropout {step}" + (f" of process {rank}" if rank else "")
+        with seeded(self.settings.seed, purpose, self.device), self._precision():
+            loss = self.loss(mine, step)
+        if self.processes.count > 1:
+            loss = loss * (self.weigh(mine) / self.weigh(rows.to(self.device)))
+        if torch.isfinite(loss):
+            loss.backward()
+        return loss
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return autocast(self.device) if self.mixed_precision else nullcontext()
 
     def _order(self, epoch: int) -> torch.Tensor:
         """Return the order of the captions in an epoch; it follows from seed and epoch alone."""
@@ -258,7 +310,8 @@ class Run:
         return minutes is not None and time.monotonic() - started >= 60 * minutes
 
     def _save(self) -> None:
-        save_state(self.state_path, self.module, self.optimizer, self.progress)
+        if self.processes.is_main:
+            save_state(self.state_path, self.module, self.optimizer, self.progress)
 
 
 def _prepare(
@@ -269,6 +322,7 @@ def _prepare(
     cache: Path,
     device: torch.device,
     report: Report,
+    shared: bool,
 ) -> TrainingData:
     if settings.recipe is not None:
         return prepare_texts(
@@ -288,8 +342,10 @@ def _prepare(
         projection=profile.projection,
         max_tags=settings.max_tags,
         mask_own_caption=settings.mask_own_caption,
+        improvement=None if settings.improvement is None else Improvement.parse(settings.improvement),
         seed=settings.seed,
         cache=cache,
+        keep_projected=shared or store.is_large,
         device=device,
         report=report,
     )
@@ -352,21 +408,26 @@ def _mix(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:8], "little") >> 1
 
 
+def precision_of(device: torch.device) -> str:
+    """Return what the products of a training step are computed in: bfloat16 where a GPU has it."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bfloat16"
+    return "float32"
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return what lets a training step compute in the precision of its device."""
+    half = precision_of(device) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+
 def _check_store(store: FeatureStore, profile: Profile, text_model: TextModel) -> None:
     if store.header.profile != profile.name:
         raise DataError(
             f"The features were made with profile {store.header.profile!r}, not {profile.name!r}; "
             "synthesize them again."
         )
-    made_with, here = (
-        store.header.models.get("encoder"),
-        fingerprint_model(profile.encoder.model, profile.encoder.revision),
-    )
-    if made_with != here:
-        raise DataError(
-            f"The features were made with the CLIP model {made_with}, but the profile's is {here}; "
-            "synthesize them again."
-        )
+    store.require_encoder(identify_encoder(profile.encoder))
     if store.header.feature_width != text_model.width:
         raise DataError(
             f"The features have width {store.header.feature_width} but CLIP has {text_model.width}; "

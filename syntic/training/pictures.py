@@ -23,6 +23,7 @@ from ..baselines import (
 )
 from ..baselines import language_model as corpus_model
 from ..data import TestSet, TrainingPictures, read_captions
+from ..data.features import identify_encoder
 from ..errors import CheckpointError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, load_checkpoint
@@ -119,6 +120,7 @@ def train_on_pictures(
         tokenizer = tokenizer_name() if validator is not None else None
         sidecar = {
             "profile": profile.name,
+            "encoder": identify_encoder(profile.encoder),
             "system": recipe.name,
             "sizes": sizes.to_dict(),
             "run": key,

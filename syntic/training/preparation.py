@@ -7,6 +7,7 @@ the eight variants share it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from ..data.features import FeatureStore
 from ..data.tags import MAX_TAGS, TagTable
 from ..errors import DataError
 from ..method import SupportSet, Variant, project_onto_support, refine_features
+from ..method.improvement import Improvement
 from ..method.neighbours import make_support_set
 from ..method.tokens import encode_captions
 from ..profiles.profile import ProjectionSettings, RefinementSettings
@@ -78,6 +80,8 @@ class TrainingData:
         lengths: (N,) tokens of each row without the padding.
         tag_positions: (N, K) rows of `tag_table.features`, or None where the variant has no tags.
         tag_table: the tags' text features, or None.
+        improvement: what changes in each step, or None for the paper's way.
+        text_views: (N, D) v of the captions' own text features, or None where no step shows them.
     """
 
     features: Tensor
@@ -86,18 +90,33 @@ class TrainingData:
     lengths: Tensor
     tag_positions: Tensor | None
     tag_table: TagTable | None
+    improvement: Improvement | None = None
+    text_views: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of captions N."""
         return len(self.tokens)
 
+    def target_tokens(self, rows: Tensor) -> int:
+        """Return how many tokens of some rows are predicted: all but the start mark and the padding."""
+        return int((self.lengths[rows] - 1).sum())
+
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest."""
+        """Return the arguments of `CaptionModel.loss` for some rows, tokens cut to the longest.
+
+        With an improvement the rows are drawn anew at every step, with the random numbers of that step.
+        """
         tokens = self.tokens[rows, : int(self.lengths[rows].max())]  # (B, L)
         tag_features = tag_mask = None
         if self.tag_table is not None and self.tag_positions is not None:
             tag_features, tag_mask = self.tag_table.gather(self.tag_positions[rows])
-        return self.features[rows], self.query[rows], tag_features, tag_mask, tokens
+        features = self.features[rows]
+        if self.improvement is not None:
+            if self.text_views is not None:
+                features = self.improvement.mix_views(features, self.text_views[rows])
+            if tag_mask is not None:
+                tag_mask = self.improvement.hide_tags(tag_mask)
+        return features, self.query[rows], tag_features, tag_mask, tokens
 
 
 def prepare(
@@ -111,8 +130,10 @@ def prepare(
     projection: ProjectionSettings | None = None,
     max_tags: int = MAX_TAGS,
     mask_own_caption: bool = False,
+    improvement: Improvement | None = None,
     seed: int = 0,
     cache: Path | None = None,
+    keep_projected: bool = False,
     device: torch.device | None = None,
     report: Report = lambda stage, done, total: None,
 ) -> TrainingData:
@@ -130,8 +151,10 @@ def prepare(
         projection: how Eq. 3 goes through the corpus; None takes the defaults.
         max_tags: tags per image.
         mask_own_caption: give each caption's own text no weight in its projection.
+        improvement: changes what a step shows; None is the paper's way.
         seed: of the batches of Eq. 2.
         cache: folder for the refined features, or None to compute them anew.
+        keep_projected: keep the projected features there, too, for other processes and later starts.
         device: where to compute and keep the result; None is the CPU.
         report: progress of each stage.
     """
@@ -142,9 +165,26 @@ def prepare(
         query = _refined(store, query.to(device), texts.to(device), refinement, seed, cache, report)
     query = query.to(device)
     features = query
+    shows_texts = improvement is not None and improvement.text_share > 0
+    text_views = texts.to(device) if shows_texts else None
     if variant.project:
-        support = make_support_set(texts.to(device), store.captions, projection or ProjectionSettings())
-        features = _projected(query, support, temperature, mask_own_caption, report)
+        settings = projection or ProjectionSettings()
+        support = functools.cache(lambda: make_support_set(texts.to(device), store.captions, settings))
+        described = [asdict(settings), temperature, mask_own_caption]
+
+        def project(rows: Tensor, source: Callable[[], str]) -> Tensor:
+            return _kept(
+                cache if keep_projected else None,
+                lambda: f"projected-{_hash([source(), *described])}",
+                lambda: _projected(rows, support(), temperature, mask_own_caption, report),
+            ).to(device)
+
+        def source_of_query() -> str:
+            return refinement_key(store, refinement, seed) if variant.refine else store.fingerprint
+
+        features = project(query, source_of_query)
+        if text_views is not None:
+            text_views = project(text_views, lambda: f"texts of {store.fingerprint}")
     table = positions = None
     if variant.tags:
         table = TagTable(text_model, store.tags, max_tags)
@@ -159,13 +199,14 @@ def prepare(
         lengths=lengths.to(device),
         tag_positions=positions,
         tag_table=table,
+        improvement=improvement,
+        text_views=text_views,
     )
 
 
 def refinement_key(store: FeatureStore, settings: RefinementSettings, seed: int) -> str:
     """Name the result of Eq. 2 on a store by all that decides it."""
-    described = json.dumps([store.fingerprint, asdict(settings), seed], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
+    return _hash([store.fingerprint, asdict(settings), seed])
 
 
 def _refined(
@@ -177,25 +218,38 @@ def _refined(
     cache: Path | None,
     report: Report,
 ) -> Tensor:
-    path = None if cache is None else cache / f"refined-{refinement_key(store, settings, seed)}.safetensors"
-    if path is not None and path.exists():
+    def refine() -> Tensor:
+        return refine_features(
+            images,
+            texts,
+            temperature=settings.temperature,
+            learning_rate=settings.learning_rate,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            seed=seed,
+            on_step=lambda done, total: report("refine", done, total),
+        ).features
+
+    return _kept(cache, lambda: f"refined-{refinement_key(store, settings, seed)}", refine)
+
+
+def _kept(cache: Path | None, name: Callable[[], str], make: Callable[[], Tensor]) -> Tensor:
+    """Return features from a file of `cache`, mapped rather than read; make and keep them where it lacks."""
+    if cache is None:
+        return make()
+    path = cache / f"{name()}.safetensors"
+    if path.exists():
         try:
             return load_file(path)["features"]
         except (SafetensorError, KeyError, OSError):
             logger.warning("%s is damaged and will be made again", path)
-    refined = refine_features(
-        images,
-        texts,
-        temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        seed=seed,
-        on_step=lambda done, total: report("refine", done, total),
-    ).features
-    if path is not None:
-        write_atomically(path, lambda temporary: save_file({"features": refined.cpu()}, temporary))
-    return refined
+    features = make()
+    write_atomically(path, lambda temporary: save_file({"features": features.cpu()}, temporary))
+    return features
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _projected(
@@ -203,14 +257,12 @@ def _projected(
 ) -> Tensor:
     if mask_own_caption and len(support) < 2:
         raise DataError("With the own caption masked, Eq. 3 needs a corpus of at least 2 captions.")
-    parts = []
+    projected = torch.empty_like(query)
     for start in range(0, len(query), _PROJECTION_ROWS):
         rows = torch.arange(start, min(start + _PROJECTION_ROWS, len(query)), device=query.device)
         own = rows if mask_own_caption else None
-        parts.append(
-            project_onto_support(
-                query[rows], support, temperature=temperature, top_k=1, own_indices=own
-            ).features
-        )
+        projected[rows] = project_onto_support(
+            query[rows], support, temperature=temperature, top_k=1, own_indices=own
+        ).features
         report("project", start + len(rows), len(query))
-    return torch.cat(parts)
+    return projected

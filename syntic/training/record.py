@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..data.features import FeatureStore
+from ..data.features import FeatureStore, identify_encoder
 from ..method.captioner import LABEL_SMOOTHING
 from ..profiles import Profile
 from ..profiles.profile import ProjectionSettings, RefinementSettings
@@ -45,6 +45,8 @@ def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str
         "temperature": temperature_of(settings, profile),
         "features": store.fingerprint,
     }
+    if settings.recipe is not None and settings.recipe.revision > 1:
+        described["recipe"] = settings.recipe.revision
     if profile.projection != ProjectionSettings():  # named only where chosen: older runs keep their names
         described["projection"] = asdict(profile.projection)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
@@ -92,6 +94,7 @@ def describe(
     """Return the sidecar: what a reader needs to judge or repeat the run."""
     return {
         "profile": profile.name,
+        "encoder": identify_encoder(profile.encoder),
         "run": run_key(settings, profile, store),
         "settings": settings.to_dict(),
         **({} if settings.system else {"refinement": asdict(refinement_of(settings, profile))}),

@@ -9,6 +9,7 @@ import torch
 
 from ..baselines import NO_VIEWS
 from ..data.features import FeatureStore
+from ..errors import InputError
 from ..evaluation.pictures import encode_files, encode_test_set
 from ..evaluation.scoring import open_test_set
 from ..models.detector import Detector
@@ -24,6 +25,7 @@ from .pictures import (
     train_on_pictures,
 )
 from .preparation import Report
+from .processes import ALONE, Processes
 from .record import temperature_of
 from .settings import RunSettings
 from .validation import Validator
@@ -35,6 +37,7 @@ def train_from_profile(
     device: torch.device | None = None,
     cache: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    processes: Processes = ALONE,
 ) -> Iterator[TrainEvent]:
     """Load the corpus's features and the frozen models that a run needs, and train.
 
@@ -43,26 +46,39 @@ def train_from_profile(
         device: where to train; None is the CPU.
         cache: folder for the validation pictures' features, or None.
         should_stop: see `train`.
+        processes: see `train`.
 
     Yields:
         The events of `train`; for systems that learn from real pictures those of `train_on_pictures`, after
         Preparing while pictures are encoded.
+
+    Raises:
+        InputError: if several processes are to train a system that learns from real pictures.
     """
     device = device or torch.device("cpu")
     profile = load_profile(settings.profile)
     if settings.picture_recipe is not None:
+        if processes.count > 1:
+            raise InputError(
+                f"System {settings.system!r} learns from real pictures, which one process does, not "
+                f"{processes.count}; start it without torchrun."
+            )
         yield from _train_on_pictures(settings, profile, device=device, cache=cache, should_stop=should_stop)
         return
     store = FeatureStore.open(profile.corpus(settings.corpus).features)
     encoder = ClipEncoder.from_settings(profile.encoder, device)
+    validator = None
+    if processes.is_main:
+        validator = make_validator(settings, profile, encoder, device=device, cache=cache)
     yield from train(
         settings,
         profile=profile,
         store=store,
         text_model=encoder,
-        validator=make_validator(settings, profile, encoder, device=device, cache=cache),
+        validator=validator,
         device=device,
         should_stop=should_stop,
+        processes=processes,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..baselines import PICTURE_RECIPES, RECIPES, PictureRecipe, TextRecipe
 from ..data.tags import MAX_TAGS
 from ..errors import InputError
+from ..method.improvement import Improvement
 from ..method.variant import Variant
 
 
@@ -94,6 +95,8 @@ class RunSettings:
         variant: name of one of the eight ablations, see `syntic.method.Variant`.
         system: name of a compared system to train instead, see `syntic.baselines`: one of RECIPES, on the
             texts alone, or of PICTURE_RECIPES; the variant then has no meaning.
+        improvement: name of a change of the paper's training, see `syntic.method.improvement`; None is the
+            paper's way.
         pictures: for systems of PICTURE_RECIPES, a set of the profile's training pictures or a folder; None
             takes the set named as the corpus.
         seed: of the initial weights, the order of the captions and the batches of Eq. 2.
@@ -113,6 +116,7 @@ class RunSettings:
     corpus: str = "everyday"
     variant: str = "syntic"
     system: str | None = None
+    improvement: str | None = None
     pictures: str | None = None
     seed: int = 0
     mask_own_caption: bool = False
@@ -133,6 +137,8 @@ class RunSettings:
                 f"There is no system {self.system!r} to train; choose one of "
                 f"{', '.join([*RECIPES, *PICTURE_RECIPES])}, or a variant of SynTIC."
             )
+        if self.improvement is not None:
+            self._check_improvement(Improvement.parse(self.improvement))
         if self.pictures is not None and self.picture_recipe is None:
             raise InputError(
                 f"{self.decoder_name!r} learns without real pictures, so leave `pictures` out; the systems "
@@ -144,6 +150,17 @@ class RunSettings:
             raise InputError(f"`temperature` must be above 0 but is {self.temperature}.")
         if self.max_tags < 1:
             raise InputError(f"`max_tags` must be at least 1 but is {self.max_tags}.")
+
+    def _check_improvement(self, improvement: Improvement) -> None:
+        if self.system is not None:
+            raise InputError(
+                f"The improvement {improvement.name!r} is for SynTIC's variants, not for {self.system!r}; "
+                "leave one of the two out."
+            )
+        if improvement.hidden_tags and not Variant.parse(self.variant).tags:
+            raise InputError(
+                f"The improvement {improvement.name!r} hides tags, but the variant {self.variant!r} has none."
+            )
 
     @property
     def recipe(self) -> TextRecipe | None:
@@ -157,14 +174,17 @@ class RunSettings:
 
     @property
     def decoder_name(self) -> str:
-        """The name of the checkpoint: the system's, else the variant's."""
-        return self.system or self.variant
+        """The name of the checkpoint: the system's, else the variant's, with its improvement."""
+        improvement = "" if self.improvement is None else f"-{self.improvement}"
+        return self.system or self.variant + improvement
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON: the variant, or the system in its place and its pictures."""
         unused = {"system" if self.system is None else "variant"}
         if self.picture_recipe is None:
             unused.add("pictures")
+        if self.improvement is None:
+            unused.add("improvement")
         return {n: str(v) if isinstance(v, Path) else v for n, v in asdict(self).items() if n not in unused}
 
 

@@ -269,14 +269,24 @@ def test_decap_tt_projects_onto_another_domain(components):
             build("decap-tt", components, target=target)
 
 
+def test_syntic_tt_projects_onto_another_domain(components, tiny_profile):
+    trained = components.having("everyday", decoders=tiny_profile.corpus("everyday").decoders)
+    request = SystemRequest(components=trained, corpus="everyday", target="people")
+    captioner = build_system("syntic-tt", request)
+    assert captioner.name == "syntic-tt"
+    assert captioner.support is trained.support_set("people")
+    with pytest.raises(InputError, match="'syntic-tt' projects onto the texts of another corpus"):
+        build("syntic-tt", components, target="everyday")
+
+
 @pytest.mark.parametrize(("recipe", "std"), [(capdec.RECIPE, 0.016**0.5), (close.RECIPE, 0.12)])
-def test_noise_has_the_papers_size_and_is_new_in_every_step(recipe, std):
-    width = 512
+@pytest.mark.parametrize("width", [512, 128])
+def test_noise_is_as_long_as_in_the_papers_and_new_in_every_step(recipe, std, width):
     texts = F.normalize(torch.randn(2000, width), dim=1)
     noisy = recipe.training_features(texts)
     torch.testing.assert_close(noisy.norm(dim=1), torch.ones(2000))
-    # |t + n|^2 is about 1 + D std^2, so the cosine to the text is about its inverse root.
-    assert (noisy * texts).sum(dim=1).mean().item() == pytest.approx((1 + width * std**2) ** -0.5, abs=0.01)
+    # |t + n|^2 is about 1 + D std^2, D = 512 in the papers, so the cosine to the text is its inverse root.
+    assert (noisy * texts).sum(dim=1).mean().item() == pytest.approx((1 + 512 * std**2) ** -0.5, abs=0.01)
     assert not torch.equal(noisy, recipe.training_features(texts))
 
 
@@ -378,6 +388,36 @@ def test_magic_has_the_papers_settings_and_refuses_others_that_cannot_work():
         magic.MagicSettings(alpha=1.5)
     with pytest.raises(InputError, match="at least 1 but are 0 and 16"):
         magic.MagicSettings(candidates=0)
+
+
+def test_features_and_decoders_of_another_clip_model_are_refused(profile, components):
+    store = components.feature_store("everyday")
+    models = {**store.header.models, "encoder": "another"}
+    other = FeatureStore(dataclasses.replace(store.header, models=models), store._table)
+    with pytest.raises(DataError, match="made with the CLIP model another.*synthesize them again"):
+        other.require_encoder(store.header.models["encoder"])
+    assert len(store.take([4, 2])) == 2
+    assert store.take([4, 2]).captions == [store.captions[4], store.captions[2]]
+    decoder = profile.corpus("everyday").decoders / "capdec.json"
+    written = decoder.read_text()
+    try:
+        sidecar = json.loads(written)
+        sidecar["store"]["models"]["encoder"] = "another"
+        decoder.write_text(json.dumps(sidecar))
+        with pytest.raises(CheckpointError, match="trained with the CLIP model another.*train it again"):
+            Components(profile, CPU).decoder("everyday", "capdec")
+    finally:
+        decoder.write_text(written)
+
+
+def test_magic_takes_its_settings_for_flickr30k_where_the_domain_is_like_it(components):
+    corpora = components.profile.corpora
+    people = dataclasses.replace(corpora["people"], like="Flickr30k")
+    profile = dataclasses.replace(components.profile, corpora={**corpora, "people": people})
+    request = SystemRequest(components=Components(profile, CPU), corpus="everyday")
+    assert build_system("magic", request).settings == magic.MagicSettings()
+    settings = build_system("magic", dataclasses.replace(request, target="people")).settings
+    assert (settings.candidates, settings.max_tokens) == (25, 20)
 
 
 # ZeroCap

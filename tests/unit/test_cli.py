@@ -221,3 +221,17 @@ def test_doctor_says_what_is_missing_and_what_to_do(profile, tiny_profile_path, 
     assert "Profile tiny cannot caption pictures." in text
     assert main(["doctor", "--json", "--profile", str(path)]) == 1
     assert json.loads(capsys.readouterr().out)["can_caption"] is False
+
+
+def test_doctor_looks_for_all_that_the_papers_scale_needs(capsys, monkeypatch):
+    """The paper's profile, of which only packages are here: what is missing is said, nothing is loaded."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # no hub answers
+    assert main(["doctor", "--profile", "paper", "--json"]) == 1
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["Ray"]["found"]
+    assert checks["FAISS"]["found"]
+    assert {"Java", "SPICE parser", "text-to-image model", "CLIP", "detector"} <= checks.keys()
+    for name in ("corpus coco", "test set flickr30k", "training pictures coco", "features of ss1m"):
+        assert not checks[name]["found"], name
+        assert checks[name]["detail"], name
+    assert checks["corpus everyday"]["found"]

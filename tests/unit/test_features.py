@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from syntic.data import features as store_module
 from syntic.data.features import (
     FeatureRows,
     FeatureStore,
@@ -12,9 +13,11 @@ from syntic.data.features import (
     StoreHeader,
     fingerprint_model,
     hash_captions,
+    identify_encoder,
     shard_path,
 )
 from syntic.errors import DataError
+from syntic.profiles.profile import EncoderSettings
 
 CAPTIONS = [f"caption number {index}" for index in range(10)]
 
@@ -158,3 +161,53 @@ def test_a_model_is_known_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"2")
     assert fingerprint_model(str(tmp_path)) != first
     assert fingerprint_model("facebook/detr-resnet-50") == "facebook/detr-resnet-50"
+
+
+def test_a_large_store_is_mapped_and_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = write_store(tmp_path)
+    small = FeatureStore.open(tmp_path)
+    monkeypatch.setattr(store_module, "LARGE_BYTES", 0)
+    large = FeatureStore.open(tmp_path)
+    assert (small.is_large, large.is_large) == (False, True)
+    assert large.fingerprint == small.fingerprint
+    assert (large.captions, large.tags, large.seeds) == (small.captions, small.tags, small.seeds)
+    for column in ("text_features", "image_features"):
+        assert isinstance(getattr(large, column), np.memmap)
+        np.testing.assert_array_equal(getattr(large, column), getattr(small, column))
+        np.testing.assert_array_equal(getattr(large.head(5), column), getattr(small.head(5), column))
+    assert large.head(5).fingerprint == small.head(5).fingerprint
+    assert large.take([9, 0, 9]).captions == [CAPTIONS[9], CAPTIONS[0], CAPTIONS[9]]
+    np.testing.assert_array_equal(large.take([9, 0]).text_features, small.take([9, 0]).text_features)
+    assert large.take([]).text_features.shape == (0, 8)
+    large.text_features[:] = 0  # reaches no file
+    np.testing.assert_array_equal(FeatureStore.open(tmp_path).text_features, small.text_features)
+
+    writer.add(range(4, 8), make_rows(range(4, 8), seed=5).to_table())
+    again = FeatureStore.open(tmp_path)
+    assert not np.array_equal(again.text_features, small.text_features)
+    assert len(list(tmp_path.glob("text_feature-*.npy"))) == 1
+
+
+def test_a_damaged_shard_of_a_large_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_store(tmp_path)
+    monkeypatch.setattr(store_module, "LARGE_BYTES", 0)
+    store = FeatureStore.open(tmp_path)
+    path = shard_path(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="part-00001.parquet is damaged"):
+        store.text_features, store.image_features  # noqa: B018 - reading is what fails
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_features_of_another_clip_are_refused(tmp_path: Path) -> None:
+    header = make_header(models={"encoder": "ViT-B-32"}, settings={"pretrained": "openai"})
+    FeatureWriter(tmp_path, header).add(range(4), make_rows(range(4)).to_table())
+    store = FeatureStore.open(tmp_path, allow_partial=True)
+    store.require_encoder(identify_encoder(EncoderSettings(model="ViT-B-32", pretrained="openai")))
+    other = identify_encoder(EncoderSettings(model="ViT-B-32", pretrained="laion2b_s34b_b79k"))
+    with pytest.raises(
+        DataError, match=r"CLIP model ViT-B-32 \(openai\), but the profile's is ViT-B-32 \(laion"
+    ):
+        store.require_encoder(other)

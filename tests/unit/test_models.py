@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tiny_models import LABELS, draw_picture, register_clip_by_name
 
 from syntic.errors import Cancelled, CheckpointError, ShapeError
 from syntic.models import ClipEncoder, Detector, Generator
+from syntic.models.generator import redraw_seed
 from syntic.profiles.profile import DetectorSettings, EncoderSettings, GeneratorSettings
 
 CPU = torch.device("cpu")
@@ -29,6 +31,41 @@ def encoder(tiny_profile) -> ClipEncoder:
 @pytest.fixture(scope="module")
 def generator(tiny_profile) -> Generator:
     return Generator.from_settings(tiny_profile.generator, CPU)
+
+
+@pytest.fixture(scope="module")
+def guarded(tiny_profile) -> tuple[Generator, tuple[int, int]]:
+    """A pipeline with Stable Diffusion's safety checker; a seed that it refuses and one that it does not."""
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from torch.nn import functional as F
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    checker = StableDiffusionSafetyChecker(
+        CLIPConfig(
+            text_config=sizes, vision_config={**sizes, "image_size": 32, "patch_size": 8}, projection_dim=16
+        )
+    ).eval()
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    generator = Generator.from_settings(tiny_profile.generator, CPU)
+    seeds = list(range(6))
+    seen = seeds + [redraw_seed(seed, 1) for seed in seeds]
+    pixels = processor(images=generator.generate(["a dog"] * len(seen), seen), return_tensors="pt")
+    with torch.no_grad():
+        hidden = checker.vision_model(pixels.pixel_values)[1]
+        features = F.normalize(checker.visual_projection(hidden), dim=1)
+        concepts = F.normalize(features[: len(seeds)] - features.mean(dim=0), dim=1)
+        cosines = concepts @ features.T
+        own = cosines.diagonal().clone()
+        cosines.fill_diagonal_(-1)
+        first = int((own - cosines.amax(dim=1)).argmax())  # the picture least like any other
+        checker.special_care_embeds_weights.fill_(2)
+        checker.concept_embeds_weights.fill_(2)
+        checker.concept_embeds_weights[0] = (own[first] + cosines[first].max()) / 2
+        checker.concept_embeds[0] = concepts[first]
+    generator.pipeline.register_modules(safety_checker=checker, feature_extractor=processor)
+    return generator, (seeds[first], seeds[first - 1])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +118,7 @@ def resnet_encoder(encoder, tiny_profile) -> ClipEncoder:
     config = json.loads((Path(tiny_profile.encoder.model[10:]) / "open_clip_config.json").read_text())
     model = config["model_cfg"] | {"vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}}
     torch.manual_seed(0)
-    return ClipEncoder(open_clip.CLIP(**model), encoder.preprocess, encoder._tokenize, CPU)
+    return ClipEncoder(open_clip.CLIP(**model), encoder.preprocess, encoder.tokenize, CPU)
 
 
 class TestEncoder:
@@ -228,6 +265,30 @@ class TestGenerator:
     def test_texts_and_seeds_must_pair_up(self, generator):
         with pytest.raises(ShapeError, match="1 texts but 2 seeds"):
             generator.generate(["a dog"], [1, 2])
+
+    def test_what_the_safety_checker_blackens_is_drawn_again(self, guarded, caplog):
+        """Its concept is one picture's own feature: that one is refused, another seed's is not."""
+        generator, (first, second) = guarded
+        with caplog.at_level(logging.WARNING):
+            images = generator.generate(["a dog", "a dog"], [first, second])
+        assert caplog.text.count("drawing it again (1 of 3)") == 1
+        expected = generator.generate(["a dog"], [redraw_seed(first, 1)])[0]
+        assert np.array_equal(np.asarray(images[0]), np.asarray(expected))
+        assert all(np.asarray(image).any() for image in images)
+
+    def test_drawing_again_ends(self, guarded, caplog):
+        generator, (first, _) = guarded
+        thresholds = generator.pipeline.safety_checker.concept_embeds_weights
+        known = thresholds.clone()
+        thresholds.fill_(-2)  # refuses everything
+        try:
+            with caplog.at_level(logging.WARNING):
+                (image,) = generator.generate(["a dog"], [first])
+        finally:
+            thresholds.copy_(known)
+        assert caplog.text.count("drawing it again") == 3
+        assert "stays black" in caplog.text
+        assert not np.asarray(image).any()
 
     def test_a_missing_model_is_said_with_what_builds_it(self, tmp_path):
         with pytest.raises(

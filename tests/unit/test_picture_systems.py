@@ -39,6 +39,8 @@ from syntic.baselines.sampling import draw_captions, drawn_mask, with_start
 from syntic.data import TestSet, TrainingPictures
 from syntic.errors import CheckpointError, DataError, InputError
 from syntic.evaluation import Pictures, encode_pictures
+from syntic.evaluation import pictures as pictures_module
+from syntic.evaluation.pictures import encode_files
 from syntic.method import CaptionModel, DecoderConfig, Variant, load_checkpoint, save_checkpoint
 from syntic.method.components import Components
 from syntic.profiles import Profile, load_profile
@@ -373,7 +375,7 @@ def test_clipcap_is_an_mlp_before_the_decoder(config, pairs):
     expected = F.linear(model.hidden(features).tanh(), second, bias).view(2, 10, config.width)
     assert model.hidden.out_features == hidden
     prefix = model.prefix(pairs.pictures.rows(slice(0, 2)))
-    torch.testing.assert_close(model.decoder._embed_prefix(prefix), expected)
+    torch.testing.assert_close(model.decoder.embed_prefix(prefix), expected)
 
 
 def test_barracos_decoder_looks_at_every_position_of_the_grid(config, pairs):
@@ -534,8 +536,8 @@ def test_esper_starts_as_the_language_model(components, config, unpaired, langua
         f"decoder.prefix_maps.{i}.{kind}" for i in range(10) for kind in ("weight", "bias")
     }
     torch.testing.assert_close(own.position_embedding.weight[10:], source.position_embedding.weight)
-    constant = own._embed_prefix(learner.model.prefix(unpaired.pictures.rows(slice(0, 1))))[:, -1]
-    torch.testing.assert_close(constant, source._embed_prefix(torch.zeros(1, 1, config.feature_width))[:, 0])
+    constant = own.embed_prefix(learner.model.prefix(unpaired.pictures.rows(slice(0, 1))))[:, -1]
+    torch.testing.assert_close(constant, source.embed_prefix(torch.zeros(1, 1, config.feature_width))[:, 0])
     learner.draw()
     before = {name: value.clone() for name, value in own.named_parameters() if not value.requires_grad}
     learner.loss(torch.arange(8), 99).backward()
@@ -629,3 +631,32 @@ def test_another_systems_checkpoint_is_refused(components, profile, config, tmp_
     finally:
         for suffix, data in saved.items():
             kept[suffix].write_bytes(data)
+
+
+def test_many_pictures_are_encoded_part_by_part(components, folder, tmp_path, monkeypatch):
+    """As for MSCOCO's: memory for one part, and a kill loses one part."""
+    images = TrainingPictures.open(folder).images
+    models = (components.profile, components.encoder, components.detector)
+    whole = encode_files(images, *models, cache=tmp_path / "whole", views=ALL_VIEWS)
+    monkeypatch.setattr(pictures_module, "PART", 4)
+    cache, done = tmp_path / "parts", []
+
+    def kill(so_far: int, total: int) -> None:
+        done.append((so_far, total))
+        if so_far > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_files(images, *models, cache=cache, views=ALL_VIEWS, on_batch=kill)
+    assert done == [(4, COUNT), (8, COUNT)]
+    again: list[int] = []
+    for _ in range(2):
+        parts = encode_files(
+            images, *models, cache=cache, views=ALL_VIEWS, on_batch=lambda so_far, total: again.append(so_far)
+        )
+        assert again == [8, 9]  # the first part is kept, and then the whole
+        assert (parts.names, parts.tags) == (whole.names, whole.tags)
+        for name in ("features", "grids", "regions"):
+            torch.testing.assert_close(getattr(parts, name), getattr(whole, name))
+    assert not list(cache.glob("*.safetensors"))
+    assert RealPairs(PictureFeatures.of(parts), [["a"]] * COUNT).fingerprints["pictures"]

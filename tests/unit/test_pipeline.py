@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +17,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from syntic import SynTIC, Variant, load_profile
-from syntic.errors import Cancelled, CheckpointError, InputError
-from syntic.method import VARIANTS
+from syntic.errors import Cancelled, CheckpointError, DataError, InputError
+from syntic.method import VARIANTS, CaptionModel
 from syntic.method.components import Components
 from syntic.types import (
     Finished,
@@ -334,6 +336,27 @@ class TestComponents:
         components = Components.load(dataclasses.replace(tiny_profile, corpora=corpora), CPU)
         with pytest.raises(CheckpointError, match="another CLIP model"):
             components.captioner("everyday", variant)
+
+    def test_what_other_weights_of_clip_made_is_refused(self, tiny_profile, tmp_path):
+        """Of the same sizes: only what is written beside features and decoders tells them apart."""
+        from syntic.method import load_checkpoint, save_checkpoint
+
+        corpus = tiny_profile.corpora["everyday"]
+        shutil.copytree(corpus.features, tmp_path / "features")
+        header = json.loads((tmp_path / "features" / "store.json").read_text())
+        header["models"]["encoder"] = "another"
+        (tmp_path / "features" / "store.json").write_text(json.dumps(header))
+        model, _ = load_checkpoint(corpus.decoders / "fp", "tiny")
+        save_checkpoint(tmp_path / "fp", model, {"profile": "tiny", "encoder": "another"})
+        older = {"profile": "tiny", "store": {"models": {"encoder": "another"}}}
+        save_checkpoint(tmp_path / "baseline", CaptionModel(Variant.parse("baseline"), model.config), older)
+        corpus = dataclasses.replace(corpus, features=tmp_path / "features", decoders=tmp_path)
+        components = Components.load(dataclasses.replace(tiny_profile, corpora={"everyday": corpus}), CPU)
+        with pytest.raises(DataError, match=r"made with the CLIP model another.*synthesize them again"):
+            components.support_set("everyday")
+        for name in ("fp", "baseline"):
+            with pytest.raises(CheckpointError, match=r"trained with the CLIP model another.*train it again"):
+                components.captioner("everyday", Variant.parse(name))
 
     def test_the_default_corpus_is_the_profiles_first(self, tiny_profile):
         assert SynTIC.from_profile(tiny_profile, device=CPU).corpus == "everyday"

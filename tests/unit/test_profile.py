@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def test_the_embedded_profile_points_into_the_repository():
     assert profile.corpus("everyday").captions == REPOSITORY / "assets/emoji/corpora/everyday.txt"
     assert all(path.is_relative_to(REPOSITORY) for path in profile.test_sets.values())
     assert load_profile() == profile
+
+
+def test_a_corpus_names_the_data_set_it_stands_for_and_its_pictures():
+    profile = load_profile("emoji")
+    assert profile.corpus("everyday").like == "MSCOCO"
+    assert profile.test_set_of("everyday") == "everyday"
+    assert profile.validation_set_of("everyday") == "everyday-validation"
+    paper = load_profile("paper")
+    assert [corpus.like for corpus in paper.corpora.values()] == ["MSCOCO", "Flickr30k", "SS1M", None]
+    assert paper.test_set_of("ss1m") is None
+    with pytest.raises(InputError, match="`like` must be one of MSCOCO, Flickr30k, SS1M, not 'COCO'"):
+        replace(profile.corpus("everyday"), like="COCO")
+    corpora = {"everyday": replace(profile.corpus("everyday"), test_set="nowhere")}
+    with pytest.raises(InputError, match="no test set 'nowhere'; it has: everyday, everyday-validation"):
+        replace(profile, corpora=corpora).test_set_of("everyday")
 
 
 def test_the_papers_profile_has_the_papers_settings():

@@ -25,6 +25,7 @@ from syntic.method import (
     project_onto_support,
     refine_features,
 )
+from syntic.method.captioner import caption_mask
 from syntic.method.projection import SupportSet
 from syntic.method.tokens import encode_captions
 from syntic.training import (
@@ -41,6 +42,7 @@ from syntic.training import (
     make_validator,
     train,
 )
+from syntic.training.loop import decoder_config
 from syntic.training.preparation import prepare
 
 REPOSITORY = Path(__file__).parents[2]
@@ -362,7 +364,7 @@ def test_captions_become_marked_padded_tokens(tiny_syntic):
     tokenizer = tiny_syntic.encoder.tokenizer
     tokens, lengths = encode_captions(["a dog", "a dog on a bench in the park"], tokenizer, max_tokens=4)
     assert tokens.shape == (2, 6)
-    assert lengths.tolist() == [4, 6]
+    assert lengths.tolist() == [4, 5]
     assert tokens[0].tolist() == [
         tokenizer.start_id,
         *tokenizer.encode("a dog"),
@@ -370,6 +372,23 @@ def test_captions_become_marked_padded_tokens(tiny_syntic):
         *[tokenizer.pad_id] * 2,
     ]
     assert tokenizer.decode(tokens[1, 1:5].tolist()) == "a dog on a"
+    assert tokenizer.end_id not in tokens[1].tolist()
+
+
+@pytest.mark.parametrize("pads_with_the_end_mark", [False, True])
+def test_nobody_learns_that_a_caption_ends_where_it_was_cut(pads_with_the_end_mark, tiny_syntic):
+    tokenizer = tiny_syntic.encoder.tokenizer
+    config = decoder_config(tiny_syntic.profile, tokenizer, 32)
+    if pads_with_the_end_mark:
+        config = dataclasses.replace(config, pad_id=config.end_id)
+    tokens, _ = encode_captions(["a dog on a", "a dog on a bench in the park"], tokenizer, max_tokens=4)
+    assert caption_mask(tokens[:, 1:], config).tolist() == [[True] * 5, [True] * 4 + [False]]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_one_sentence(settings, tiny_syntic, monkeypatch):
+    monkeypatch.setattr(CaptionModel, "loss", lambda self, *batch: torch.tensor(float("nan")))
+    with pytest.raises(InputError, match="became nan at step 1 of 12.*learning_rate` below 0.003"):
+        run(settings, tiny_syntic)
 
 
 def test_a_batch_is_cut_to_its_longest_caption(tiny_syntic, store):
@@ -460,3 +479,57 @@ def test_training_takes_only_what_was_synthesised():
     assert CaptionModel.loss.__code__.co_varnames[:6] == (
         *("self", "features", "query", "tag_features", "tag_mask", "tokens"),
     )
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_run_and_spoils_nothing(
+    broken, settings, tiny_syntic, monkeypatch
+):
+    loss, calls = CaptionModel.loss, []
+
+    def breaks(self: CaptionModel, *batch: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return loss(self, *batch) * (broken if len(calls) == 6 else 1.0)
+
+    monkeypatch.setattr(CaptionModel, "loss", breaks)
+    with pytest.raises(
+        InputError, match=r"became (nan|inf) at step 6 of 12.*an `optimizer.learning_rate` below"
+    ):
+        run(settings, tiny_syntic)
+    assert not settings.out.with_suffix(".json").exists()
+    (state,) = settings.work.rglob("syntic-*.safetensors")
+    assert all(torch.isfinite(value.float()).all() for value in load_file(state).values())
+    monkeypatch.undo()
+    events = run(settings, tiny_syntic)
+    assert next(event for event in events if isinstance(event, TrainingStarted)).step == 5
+    assert isinstance(events[-1], TrainingFinished)
+
+
+def test_a_large_store_trains_to_the_same_weights(settings, tiny_syntic, monkeypatch):
+    run(settings, tiny_syntic)
+    monkeypatch.setattr("syntic.data.features.LARGE_BYTES", 0)
+    store = FeatureStore.open(tiny_syntic.profile.corpora["everyday"].features)
+    assert store.is_large
+    other = dataclasses.replace(
+        settings, out=settings.out.with_name("large"), work=settings.work.with_name("large-runs")
+    )
+    list(train(other, profile=tiny_syntic.profile, store=store, text_model=tiny_syntic.encoder))
+    assert_equal(weights(settings), weights(other))
+    assert list(other.work.rglob("projected-*"))  # kept, so that a new start reads it
+    for path in tiny_syntic.profile.corpora["everyday"].features.glob("*.npy"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("variant", ["baseline", "syntic"])
+def test_a_step_in_half_precision_is_close(variant, settings, tiny_syntic, monkeypatch):
+    """What a GPU with bfloat16 does, on the CPU."""
+    settings = dataclasses.replace(settings, variant=variant)
+    exact = [event.loss for event in run(settings, tiny_syntic) if isinstance(event, StepDone)]
+    monkeypatch.setattr("syntic.training.loop.precision_of", lambda device: "bfloat16")
+    other = dataclasses.replace(
+        settings, out=settings.out.with_name("half"), work=settings.work.with_name("half-runs")
+    )
+    half = [event.loss for event in run(other, tiny_syntic) if isinstance(event, StepDone)]
+    assert half != exact
+    assert half == pytest.approx(exact, rel=0.02)
+    assert json.loads(other.out.with_suffix(".json").read_text())["precision"] == "bfloat16"
