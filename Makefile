@@ -19,7 +19,7 @@ SYNTIC := $(BIN)/python -m syntic
 # The variants of Table 4, in its order.
 VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 # The frozen models, each after those it needs.
-MODELS := tokenizer clip autoencoder generator detector
+MODELS := tokenizer clip planner autoencoder generator detector
 PRETRAINING_PICTURES ?= 60000
 
 .PHONY: help app test check format scenes pretrain frozen features decoders table4 screenshots rebuild clean distclean
