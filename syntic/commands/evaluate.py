@@ -34,8 +34,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         metavar="S",
         help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default), or syntic-tt; a "
         "compared system that learns from texts: clipre, decap, decap-tt, capdec, close, magic or zerocap; "
-        "one that adds unpaired real pictures: feng, laina or esper-style; or an upper bound, from real pairs: "
-        "clipcap, barraco or butd",
+        "one that adds unpaired real pictures: feng, laina or esper-style; or an upper bound, from real "
+        "pairs: clipcap, barraco or butd",
     )
     parser.add_argument(
         "--target",
