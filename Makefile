@@ -21,8 +21,10 @@ VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 # The frozen models, each after those it needs.
 MODELS := tokenizer clip planner autoencoder generator detector
 PRETRAINING_PICTURES ?= 60000
+# Trainings of each system that learns from texts, in tables.
+SEEDS ?= 3
 
-.PHONY: help app test check format scenes pretrain frozen features decoders table4 screenshots rebuild clean distclean
+.PHONY: help app test check format scenes pretrain frozen features decoders table4 tables screenshots rebuild clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -82,13 +84,13 @@ features: .venv/installed ## synthetic pictures of the corpus -> features, tags 
 decoders: .venv/installed ## train the eight variants of Table 4
 	for variant in $(VARIANTS); do $(SYNTIC) train --corpus everyday --variant $$variant || exit 1; done
 
-table4: .venv/installed ## evaluate them beside the paper's numbers and put the table into README.md
+table4: .venv/installed ## Table 4: evaluate them beside the paper's numbers, in README.md too; SEEDS=1 is short
 	@scripts/system-packages java
-	@mkdir -p build
-	$(SYNTIC) experiment table4 > build/table4.md
-	@sed -e '/^<!-- table4:begin/,/^<!-- table4:end/{//!d;}' -e '/^<!-- table4:begin/r build/table4.md' \
-		README.md > build/README.md && cp build/README.md README.md
-	@cat build/table4.md
+	$(SYNTIC) experiment table4 --seeds $(SEEDS)
+
+tables: .venv/installed ## every table, the paper's and our own, and the analysis: trains what is missing (hours)
+	@scripts/system-packages java
+	$(SYNTIC) experiment all --seeds $(SEEDS)
 
 screenshots: .venv/installed-dev ## the README's picture of the app, which must be running on PORT
 	@scripts/system-packages browser

@@ -60,6 +60,7 @@ captions = "everyday.txt"
 features = "features/everyday"
 decoders = "decoders/everyday"
 temperature = 0.01
+like = "MSCOCO"
 
 [test_sets]
 everyday = "test_sets/everyday"

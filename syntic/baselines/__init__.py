@@ -21,6 +21,7 @@ from .registry import (
     SystemRequest,
     build_system,
     is_upper_bound,
+    magic_settings,
 )
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "build_system",
     "decode_pictures",
     "is_upper_bound",
+    "magic_settings",
 ]

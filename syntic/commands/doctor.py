@@ -151,7 +151,7 @@ def _is_decoder(path: Path, profile_name: str) -> bool:
 def _check_tools() -> list[Check]:
     import torch
 
-    from ..evaluation.metrics import java_available
+    from ..evaluation.metrics import java_available, spice_missing
     from ..runtime import describe_threads
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -163,6 +163,11 @@ def _check_tools() -> list[Check]:
             "for METEOR and the tokenizer of the metrics"
             if java_available()
             else "needed for METEOR; on Debian `apt-get install default-jre-headless`",
+        ),
+        Check(
+            "SPICE",
+            spice_missing() is None,
+            spice_missing() or "ready, for the column S of the paper's tables",
         ),
         Check(
             "Chromium",

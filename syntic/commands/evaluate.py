@@ -32,13 +32,15 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         "--system",
         default="syntic",
         metavar="S",
-        help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default); a compared "
-        "system that learns from texts: clipre, decap, decap-tt, capdec, close, magic or zerocap; one that "
-        "adds unpaired real pictures: feng, laina or esper-style; or an upper bound, from real pairs: "
-        "clipcap, barraco or butd",
+        help="a variant: baseline, fo, fp, af, fo+af, fp+fo, fp+af or syntic (the default), or syntic-tt; a "
+        "compared system that learns from texts: clipre, decap, decap-tt, capdec, close, magic or zerocap; "
+        "one that adds unpaired real pictures: feng, laina or esper-style; or an upper bound, from real "
+        "pairs: clipcap, barraco or butd",
     )
     parser.add_argument(
-        "--target", metavar="NAME", help="decap-tt: the corpus to project onto (default: the test set's)"
+        "--target",
+        metavar="NAME",
+        help="decap-tt, syntic-tt: the corpus to project onto (default: the test set's)",
     )
     parser.add_argument(
         "--set", dest="test_set", metavar="NAME", help="test set of the profile (default: the corpus's)"

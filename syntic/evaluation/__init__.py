@@ -1,7 +1,7 @@
-"""Caption metrics, the measures of the modality gap, and the paper's experiments."""
+"""Caption metrics, the measures of the modality gap, and the paper's numbers."""
 
 from . import gap, metrics, published
-from .experiments import Table4, table4
+from .clip_score import clip_scores
 from .gap import GapMeasures
 from .metrics import Scores
 from .pictures import Pictures, caption_pictures, encode_pictures, encode_test_set
@@ -21,10 +21,10 @@ __all__ = [
     "GapMeasures",
     "Pictures",
     "Scores",
-    "Table4",
     "caption_encoded",
     "caption_images",
     "caption_pictures",
+    "clip_scores",
     "encode_for",
     "encode_pictures",
     "encode_test_set",
@@ -35,5 +35,4 @@ __all__ = [
     "metrics",
     "open_test_set",
     "published",
-    "table4",
 ]

@@ -1,20 +1,23 @@
-"""BLEU-4, METEOR, ROUGE-L and CIDEr by pycocoevalcap, all x 100 as papers print them.
+"""BLEU-4, METEOR, ROUGE-L, CIDEr and SPICE by pycocoevalcap, all x 100 as papers print them.
 
 Captions go through the Penn Treebank tokenizer first, as in COCO's evaluation. That and METEOR are
 Java programs inside pycocoevalcap; CIDEr alone also works without Java, on a simpler tokenizer.
 pycocoevalcap's own wrappers leave open pipes, write into the installation and can hang when an error
-falls between two calls, so the two programs are started and ended here.
+falls between two calls, so the two programs are started and ended here, and so is SPICE, which is left out
+where Stanford's parser, a download of 400 MB, has not been put beside it.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from ..errors import InputError, MissingToolError
 logger = logging.getLogger(__name__)
 
 Captions = Mapping[str, Sequence[str]]
+_SPICE_PARSER = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 _JAVA_HINT = "install a Java runtime (on Debian `apt-get install default-jre-headless`)"
 
 
@@ -32,7 +36,7 @@ class Scores:
 
     Attributes:
         cider_each: CIDEr of every picture, in the references' order; `cider` is their mean.
-        spice: always None for now: SPICE needs models that have to be downloaded.
+        spice: None where its parser is not installed, see `spice_missing`.
     """
 
     bleu4: float
@@ -80,7 +84,51 @@ def score_systems(references: Captions, systems: Mapping[str, Mapping[str, str]]
     require_java("METEOR and the Penn Treebank tokenizer")
     tokenized = {name: _tokenized(references, captions, tokenize_ptb) for name, captions in systems.items()}
     with _meteor() as meteor:
-        return {name: _score(meteor, *pair) for name, pair in tokenized.items()}
+        scores = {name: _score(meteor, *pair) for name, pair in tokenized.items()}
+    if spice_missing() is not None:
+        return scores
+    return {
+        name: replace(scores[name], spice=_spice(references, captions)) for name, captions in systems.items()
+    }
+
+
+def spice_missing() -> str | None:
+    """Say what SPICE lacks here and how to get it, or None where it can run."""
+    if not java_available():
+        return f"it needs Java: {_JAVA_HINT}"
+    folder = _spice_folder()
+    if missing := [name for name in _SPICE_PARSER if not (folder / "lib" / name).is_file()]:
+        return (
+            f"it needs {' and '.join(missing)} in {folder / 'lib'}; they are in stanford-corenlp-full-"
+            "2015-12-09.zip of Stanford NLP's site, which pycocoevalcap's get_stanford_models fetches"
+        )
+    return None
+
+
+def _spice_folder() -> Path:
+    from importlib.util import find_spec
+
+    found = find_spec("pycocoevalcap")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0]) / "spice"
+
+
+def _spice(references: Captions, captions: Mapping[str, str]) -> float:
+    """Return SPICE x 100; the program reads plain captions and parses them itself."""
+    entries = [
+        {"image_id": name, "test": caption, "refs": list(references[name])}
+        for name, caption in captions.items()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        given, written = Path(folder, "in.json"), Path(folder, "out.json")
+        given.write_text(json.dumps(entries), encoding="utf-8")
+        command = ["java", "-Xmx8G", "-jar", "spice-1.0.jar", str(given), "-out", str(written), "-silent"]
+        done = subprocess.run(command, cwd=_spice_folder(), capture_output=True, check=False)
+        if done.returncode != 0 or not written.is_file():
+            raise MissingToolError(f"SPICE failed: {done.stderr.decode()[-200:].strip()}.")
+        values = [entry["scores"]["All"]["f"] for entry in json.loads(written.read_text(encoding="utf-8"))]
+    return 100 * sum(0.0 if value is None else float(value) for value in values) / len(values)
 
 
 def _score(meteor: Any, truth: dict[str, list[str]], candidates: dict[str, list[str]]) -> Scores:

@@ -113,3 +113,38 @@ FIGURE2 = {"MAGIC": 0.1, "CapDec": 0.6, "DeCap": 0.6}
 The text below Fig. 2 says so; the curves' own values are not printed. It also says that with 10 % of
 the data the scores do not drop catastrophically.
 """
+
+PAPER_NAMES = {
+    "butd": "BUTD",
+    "clipcap": "ClipCap",
+    "barraco": "Barraco et al.",
+    "feng": "Feng et al.",
+    "laina": "Laina et al.",
+    "esper-style": "ESPER-Style",
+    "clipre": "CLIPRe",
+    "zerocap": "ZeroCap",
+    "magic": "MAGIC",
+    "capdec": "CapDec",
+    "close": "CLOSE",
+    "decap": "DeCap",
+    "decap-tt": "DeCap-TT",
+    "syntic": "SynTIC",
+    "syntic-tt": "SynTIC-TT",
+}
+"""A system's name in this code -> in the paper's Tables 1 to 3; Table 4's rows are named as the variants."""
+
+
+def find(
+    table: tuple[PublishedRow, ...], system: str, group: str, data: str | None = None
+) -> PublishedScores | None:
+    """Return what a table of the paper has on a system, or None where it says nothing.
+
+    Args:
+        table: one of the four.
+        system: as this code names it.
+        group: of columns, "MSCOCO" or "MSCOCO -> Flickr30k" for example.
+        data: the training corpus, where the table has several rows of a system.
+    """
+    name = system if table is TABLE4 else PAPER_NAMES.get(system)
+    rows = [row for row in table if row.system == name and row.data in (data, None)]
+    return rows[-1].scores.get(group) if rows else None

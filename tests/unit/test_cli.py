@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,24 +179,24 @@ def test_evaluate_reports_scores_and_saves_captions(profile, capsys, tmp_path):
 
 @pytest.mark.java
 @needs_java
-def test_table4_trains_what_is_missing(tiny_profile_path, capsys, tmp_path):
-    """A profile with an empty decoder folder; the rest is the tiny profile's."""
-    base = tiny_profile_path.parent
-    text = tiny_profile_path.read_text().replace("decoders/everyday", f"{tmp_path}/decoders")
-    path = base / "untrained.toml"
-    path.write_text(text)
+def test_an_experiment_trains_what_is_missing_and_keeps_it(profile, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("syntic.commands.experiment.BUILD", tmp_path / "build")
     run = tmp_path / "run.toml"
-    run.write_text(f'work = "{tmp_path / "runs"}"\n[optimizer]\nsteps = 2\n[validation]\ntest_set = ""\n')
-    out = tmp_path / "table4.json"
-    command = ["experiment", "table4", "--profile", str(path), "--out", str(out), "--limit", "2"]
-    assert main(command) == 2
-    assert "baseline" in capsys.readouterr().err
-    assert main([*command, "--train", "--run", str(run)]) == 0
-    printed = capsys.readouterr()
-    assert printed.out.count("\n| ") == 9  # a head and eight variants
-    assert "training syntic" in printed.err
-    assert json.loads(out.read_text())["pictures"] == 2
-    assert len(json.loads((tmp_path / "table4-captions.json").read_text())) == 8
+    run.write_text("[optimizer]\nsteps = 2\n")
+    out = tmp_path / "results"
+    command = ["experiment", "table4", "--only", "fp", "--seeds", "2", "--limit", "2", *profile]
+    command += ["--run", str(run), "--out", str(out)]
+    assert main(command) == 0
+    first = capsys.readouterr()
+    assert "table4, 2 of 2: fp from everyday on everyday, seed 1" in first.err
+    assert "step 2 of 2" in first.err
+    assert re.search(r"\| fp \| .* / 98.2 \| .* \| 2 \|", first.out)
+    saved = json.loads((out / "table4.json").read_text())
+    assert saved["rows"][0]["pictures"] == 2
+    assert main(command) == 0
+    again = capsys.readouterr()
+    assert "step 2 of 2" not in again.err  # nothing is trained twice
+    assert again.out == first.out
 
 
 def test_gap_prints_a_column_for_each_stage(profile, capsys):

@@ -1,30 +1,23 @@
-"""Table 4 and what it is made of, on the tiny profile; its decoders have random weights."""
+"""What every experiment is made of, on the tiny profile; its decoders have random weights."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-
-import numpy as np
 import pytest
 import torch
 
 from syntic.data.images import load_image
-from syntic.errors import CheckpointError, DataError
+from syntic.errors import DataError, InputError
 from syntic.evaluation import (
     caption_images,
+    clip_scores,
     encode_for,
     encode_pictures,
     evaluate,
     measure_stages,
     metrics,
     open_test_set,
-    table4,
 )
-from syntic.evaluation.experiments import Table4, Table4Row, bootstrap
-from syntic.evaluation.metrics import Scores
-from syntic.evaluation.published import FIGURE2, TABLE1, TABLE2, TABLE3, TABLE4
-from syntic.evaluation.scoring import Evaluation
+from syntic.evaluation.published import FIGURE2, PAPER_NAMES, TABLE1, TABLE2, TABLE3, TABLE4, find
 from syntic.method import VARIANTS, Variant
 
 needs_java = pytest.mark.skipif(not metrics.java_available(), reason="there is no Java")
@@ -38,41 +31,6 @@ def components(tiny_syntic):
 @pytest.fixture
 def test_set(tiny_profile):
     return open_test_set(tiny_profile, "everyday")
-
-
-def make_table(ciders: list[float], noise: float = 0.0) -> Table4:
-    random = np.random.default_rng(0)
-    rows = [
-        Table4Row(
-            evaluation=Evaluation(
-                system=variant.name,
-                corpus="everyday",
-                test_set="everyday",
-                decoding="greedy",
-                scores=Scores(
-                    bleu4=10,
-                    meteor=20,
-                    rouge_l=30,
-                    cider=cider,
-                    cider_each=tuple(random.normal(cider, noise, 200)),
-                ),
-                captions={"0000": "a dog"},
-                seconds=0.1,
-            ),
-            checkpoint={"seed": 0},
-            paper=paper.scores["MSCOCO"],
-        )
-        for variant, paper, cider in zip(VARIANTS, TABLE4, ciders, strict=True)
-    ]
-    return Table4(
-        profile="tiny",
-        corpus="everyday",
-        test_set="everyday",
-        pictures=1,
-        rows=rows,
-        references_hash="",
-        date="",
-    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
@@ -135,68 +93,6 @@ def test_an_evaluation_scores_the_captions_it_keeps(components, test_set):
     assert evaluation.scores == metrics.score(test_set.references, evaluation.captions)
 
 
-@pytest.mark.java
-@needs_java
-def test_table4_evaluates_the_eight_variants_and_saves_them(components, test_set, tmp_path):
-    told: list[str] = []
-    table = table4(
-        components,
-        test_set,
-        corpus="everyday",
-        test_set_name="everyday",
-        on_captioned=lambda variant: told.append(variant.name),
-    )
-    assert told == [variant.name for variant in VARIANTS]
-    table.save(tmp_path / "table4.json")
-    saved = json.loads((tmp_path / "table4.json").read_text())
-    captions = json.loads((tmp_path / "table4-captions.json").read_text())
-    assert [row["variant"] for row in saved["rows"]] == told
-    assert saved["pictures"] == 4
-    again = metrics.score_systems(test_set.references, captions)
-    for row in saved["rows"]:
-        assert row["scores"]["cider"] == pytest.approx(again[row["variant"]].cider, abs=0.01)
-        assert row["scores"]["meteor"] == pytest.approx(again[row["variant"]].meteor, abs=0.01)
-        assert row["checkpoint"]["seed"] == 0
-        assert row["checkpoint"]["weights_sha256"]
-
-
-def test_a_missing_decoder_is_named_before_any_work(tiny_profile, tmp_path, test_set):
-    from syntic.method.components import Components
-
-    corpus = dataclasses.replace(tiny_profile.corpora["everyday"], decoders=tmp_path)
-    profile = dataclasses.replace(tiny_profile, corpora={"everyday": corpus})
-    with pytest.raises(CheckpointError, match="baseline"):
-        table4(
-            Components(profile, torch.device("cpu")), test_set, corpus="everyday", test_set_name="everyday"
-        )
-
-
-def test_the_table_names_what_the_paper_orders_otherwise():
-    theirs = [row.scores["MSCOCO"].cider for row in TABLE4]
-    assert make_table(theirs).differing_orders() == []
-    assert "all 28 pairs" in make_table(theirs).to_markdown()
-    swapped = [*theirs[:-2], theirs[-1], theirs[-2]]
-    table = make_table(swapped)
-    assert table.differing_orders() == [("syntic", "fp+af")]
-    assert json.loads(table.to_json())["differing_orders"] == [["syntic", "fp+af"]]
-    text = table.to_markdown()
-    assert "| baseline | 10.0 / 25.1 | 20.0 / 23.8 | 30.0 / 49.4 | 88.5 / 88.5 |" in text
-    assert "1 of 28 pairs are ordered otherwise; the paper has syntic over fp+af" in text
-    assert table.clear_orders() == table.differing_orders()
-    assert "Beyond chance, by a paired bootstrap over the pictures: syntic over fp+af." in text
-    noisy = make_table(swapped, noise=50.0)
-    assert noisy.clear_orders() == []
-    assert noisy.to_markdown().endswith("over the pictures: none.")
-
-
-def test_the_bootstrap_interval_is_the_means():
-    values = np.random.default_rng(1).normal(5, 2, 400)
-    low, high = bootstrap(values)
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.15)
-    assert bootstrap([]) == (0.0, 0.0)
-
-
 def test_the_papers_tables_keep_what_its_text_says():
     assert [row.system for row in TABLE4] == [variant.name for variant in VARIANTS]
     # "Compared with DeCap, which also uses SS1M, SynTIC greatly improves BLEU-4 by 4.4 and CIDEr by 5"
@@ -218,6 +114,45 @@ def test_the_papers_tables_keep_what_its_text_says():
             best = max(values, key=values.__getitem__)
             assert best == ("DeCap" if (group, metric) == ("Flickr30k", "cider") else "SynTIC")
     assert FIGURE2 == {"MAGIC": 0.1, "CapDec": 0.6, "DeCap": 0.6}
+
+
+def test_the_papers_numbers_are_found_by_our_names():
+    names = {row.system for table in (TABLE1, TABLE2, TABLE3) for row in table}
+    assert names == set(PAPER_NAMES.values())
+    assert find(TABLE1, "esper-style", "MSCOCO").cider == 78.2
+    assert find(TABLE1, "close", "Flickr30k") is None
+    assert find(TABLE2, "syntic-tt", "Flickr30k -> MSCOCO").cider == 64.4
+    assert find(TABLE3, "decap", "MSCOCO", "SS1M").cider == 50.6
+    assert find(TABLE3, "clipre", "MSCOCO", "SS1M") is None  # the paper's is from CC3M
+    assert find(TABLE3, "zerocap", "MSCOCO", "SS1M").cider == 14.6
+    assert find(TABLE4, "fp+af", "MSCOCO").meteor == 26.0
+    assert find(TABLE4, "decap", "MSCOCO") is None
+
+
+def test_clip_score_is_the_weighted_cosine(components, test_set):
+    pictures = encode_for(components, test_set)
+    captions = [test_set.references[name][0] for name in test_set.names]
+    references = [test_set.references[name] for name in test_set.names]
+    scores = clip_scores(pictures.features, captions, references, components.encoder)
+    cosines = (pictures.features * components.encoder.encode_texts(captions)).sum(dim=1).clamp(min=0)
+    assert scores["clip_score"] == pytest.approx(250 * cosines.mean().item(), abs=1e-3)
+    each = 2.5 * cosines  # a caption that is a reference is as near to one as can be
+    harmonic = (2 * each / (each + 1)).mean().item()
+    assert scores["ref_clip_score"] == pytest.approx(100 * harmonic, abs=1e-2)
+    with pytest.raises(InputError, match="4 pictures, 1 captions"):
+        clip_scores(pictures.features, captions[:1], references, components.encoder)
+
+
+def test_spice_says_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "java_available", lambda: True)
+    monkeypatch.setattr(metrics, "_spice_folder", lambda: tmp_path)
+    (tmp_path / "lib").mkdir()
+    assert "stanford-corenlp-3.6.0-models.jar" in metrics.spice_missing()
+    for name in ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar"):
+        (tmp_path / "lib" / name).touch()
+    assert metrics.spice_missing() is None
+    monkeypatch.setattr(metrics, "java_available", lambda: False)
+    assert "Java" in metrics.spice_missing()
 
 
 def test_the_gap_is_measured_at_every_stage(components, test_set):

@@ -1,0 +1,73 @@
+"""What one run gave, in a file of its own, so that no finished run is done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.atomic import write_text_atomically
+from .plans import Run
+
+logger = logging.getLogger(__name__)
+
+REVISION = 1
+"""Part of every key; raised when captions or scores are made in another way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run: captions, scores, and everything that decides them.
+
+    Attributes:
+        key: a hash of `described`.
+        run: what was asked for.
+        described: every setting and fingerprint that the result depends on.
+        decoding: how words were chosen.
+        scores: metric x 100, None where it was not measured.
+        cider_each: CIDEr x 100 of each picture, in the captions' order.
+        captions: picture -> caption.
+        training: of the decoder: checkpoint, steps, seconds, digest of its weights; empty without one.
+        seconds: for captioning.
+        date: UTC.
+    """
+
+    key: str
+    run: dict[str, Any]
+    described: dict[str, Any]
+    decoding: str
+    scores: dict[str, float | None]
+    cider_each: list[float]
+    captions: dict[str, str]
+    training: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    date: str = ""
+
+
+def digest(value: Any) -> str:
+    """Return a hash of JSON values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def record_path(folder: Path, run: Run, key: str) -> Path:
+    """Return where the record of a run lies."""
+    return folder / f"{run.system}-{run.corpus}-{run.test_set}-{run.seed}-{key}.json"
+
+
+def load_record(path: Path) -> Record | None:
+    """Return the record at a path, or None where there is none or it is damaged."""
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        logger.warning("%s is damaged and will be made again", path)
+        return None
+
+
+def save_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all."""
+    write_text_atomically(path, json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n")
