@@ -72,7 +72,13 @@ def stable_diffusion() -> Any:
                 for start in range(0, len(flat), len(noise)):
                     flat[start : start + len(noise)] = noise[: len(flat) - start]
     words = open_clip.get_tokenizer("ViT-B-32")  # CLIP's own, as Stable Diffusion's
-    tokenizer = CLIPTokenizer(vocab=dict(words.encoder), merges=list(words.bpe_ranks), model_max_length=77)
+    marks = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
+    tokenizer = CLIPTokenizer(
+        vocab={marks.get(token, token): number for token, number in words.encoder.items()},
+        merges=list(words.bpe_ranks),
+        model_max_length=77,
+    )
+    assert len(tokenizer) == 49408
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
             hidden_size=768,

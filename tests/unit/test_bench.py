@@ -126,7 +126,10 @@ def test_the_apps_start_is_timed_until_it_answers(tiny_profile_path):
 
 
 def test_an_app_that_cannot_start_says_why():
-    with pytest.raises(
-        bench_app.ResourceError, match="does not answer: The app cannot start: There is no profile"
-    ), bench_app.serve_app("nothing"):
+    with (
+        pytest.raises(
+            bench_app.ResourceError, match="does not answer: The app cannot start: There is no profile"
+        ),
+        bench_app.serve_app("nothing"),
+    ):
         pass
