@@ -24,10 +24,11 @@ PRETRAINING_PICTURES ?= 60000
 # Trainings of each system that learns from texts, in tables.
 SEEDS ?= 3
 
-.PHONY: help app test check format scenes pretrain frozen features decoders table4 tables screenshots rebuild clean distclean
+.PHONY: help app test test-fullsize check format scenes pretrain frozen features decoders table4 tables \
+	screenshots rebuild clean distclean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 app: .venv/installed ## install what is missing and serve the demo on PORT
 	GRADIO_SERVER_PORT=$(PORT) $(BIN)/python app.py
@@ -35,6 +36,9 @@ app: .venv/installed ## install what is missing and serve the demo on PORT
 test: check ## install what is missing and run every check and test
 	@scripts/system-packages browser java
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fullsize: .venv/installed-dev ## the paper's models at full size with random weights, into docs/scale.md (12 GiB)
+	SYNTIC_FULLSIZE=1 $(BIN)/python -m pytest -m fullsize tests/fullsize
 
 check: .venv/installed-dev ## style and types only
 	$(BIN)/ruff check .

@@ -1,4 +1,8 @@
-"""Choosing the words: greedy and beam search over any decoder that predicts one token after another."""
+"""Choosing the words: greedy and beam search over any decoder that predicts one token after another.
+
+Captions end at different steps. A row that has ended is no longer fed to the decoder: what remains of a batch
+is put together again and again, so that a step costs what is still being written.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+
+WORTH_SELECTING = 0.8  # of the rows left: moving what the decoder remembers has its price, too
 
 
 class SearchConfig(Protocol):
@@ -68,12 +74,17 @@ def greedy_search(
         alternatives: how many other tokens to report at each step.
     """
     history = _History(len(logits), alternatives, config)
+    fed = torch.arange(len(logits), device=logits.device)  # rows that the decoder still holds
     while True:
         candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
         history.append(candidates[:, 0], log_probabilities[:, 0], candidates, log_probabilities)
         if history.is_complete():
             break
-        logits = steps.step(candidates[:, 0])
+        open_rows = (~history.ended[fed]).nonzero().flatten()
+        if len(open_rows) <= WORTH_SELECTING * len(fed):
+            steps.select(open_rows)
+            fed = fed[open_rows]
+        logits = _spread(steps.step(candidates[fed, 0]), fed, len(logits))
     return history.decoded(beam_size=1)
 
 
@@ -114,6 +125,7 @@ def beam_search(
     history = _History(rows * beams, alternatives, config)
     scores = torch.full((rows, beams), -torch.inf, device=device)  # summed log probabilities
     scores[:, 0] = 0  # the beams are still equal, so only the first may branch
+    place = torch.arange(rows * beams, device=device)  # of each beam in the decoder, while it goes on
     only_first = torch.full((beams,), -torch.inf, device=device)
     only_first[0] = 0
     while True:
@@ -135,8 +147,10 @@ def beam_search(
         )
         if history.is_complete():
             break
-        steps.select(parents)
-        logits = steps.step(history.tokens[-1])
+        fed = (~history.ended).nonzero().flatten()
+        steps.select(place[parents[fed]])  # a beam that goes on comes from one that did
+        place[fed] = torch.arange(len(fed), device=device)
+        logits = _spread(steps.step(history.tokens[-1][fed]), fed, rows * beams)
     return history.decoded(beam_size=beams)
 
 
@@ -201,6 +215,13 @@ class _History:
                 )
             )
         return results
+
+
+def _spread(logits: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Put the logits (F, V) of the rows that were fed into (count, V); nobody looks at the others."""
+    if len(rows) == count:
+        return logits
+    return logits.new_zeros(count, logits.shape[1]).index_copy_(0, rows, logits)
 
 
 def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -475,7 +475,8 @@ def test_training_takes_only_what_was_synthesised():
     assert hints["store"] is FeatureStore
     assert "images" not in inspect.signature(train).parameters
     fields = {f.name for f in dataclasses.fields(typing.get_type_hints(prepare)["return"])}
-    assert fields == {"features", "query", "tokens", "lengths", "tag_positions", "tag_table"}
+    synthesised = {"features", "query", "tokens", "lengths", "tag_positions", "tag_table"}
+    assert fields == synthesised | {"text_views", "improvement"}
     assert CaptionModel.loss.__code__.co_varnames[:6] == (
         *("self", "features", "query", "tag_features", "tag_mask", "tokens"),
     )
