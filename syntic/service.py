@@ -13,38 +13,31 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 import torch
 from PIL import Image
 
+from .compare_service import Comparison
 from .data import TestSet
 from .data.features import StoreHeader
 from .errors import DataError, InputError, SynticError
 from .evaluation.map import GapMap
 from .evaluation.scoring import open_test_set
 from .gap_service import GapExplorer
-from .jobs import Apart, HostedProfile, JobLimits, JobManager, validation_set
+from .jobs import RUN_PREFIX, Apart, HostedProfile, JobLimits, JobManager, validation_set
 from .lesson_service import Lesson
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
 from .profiles import Profile
-from .runtime import ModelLock
+from .runtime import ModelLock, Waiting, in_turn
 from .types import Event, ProjectionTrace, TraceSettings
 
 logger = logging.getLogger(__name__)
 
 TOP_CAPTIONS = 10
 PICTURE_SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The run waits for the models; `ahead` runs come first."""
-
-    ahead: int
 
 
 WalkEvent = Event | Waiting
@@ -120,6 +113,9 @@ class SynticService:
             devices=("cuda",) if apart else ("cuda", "cpu") if on_cuda else ("cpu",),
             apart=apart,
         )
+        self.comparison = Comparison(
+            self.pipeline.components, self._turns, lambda: self.example_images, self._variant_of_run
+        )
         self._maps: dict[Path, GapMap] = {}
         self._test_sets: dict[str, TestSet] = {}
 
@@ -194,6 +190,11 @@ class SynticService:
                 return None
         return self._maps[path]
 
+    def _variant_of_run(self, name: str) -> str | None:
+        """Return what a finished training run trained, or None where there is no such run."""
+        trained = self.jobs.finished(name) if name.startswith(RUN_PREFIX) else None
+        return None if trained is None else trained.variant
+
     # -- runs ----------------------------------------------------------------------------------
 
     def start(self) -> threading.Thread:
@@ -251,37 +252,13 @@ class SynticService:
         return self._walk(checked, should_stop)
 
     def _walk(self, request: WalkRequest, should_stop: Callable[[], bool]) -> Generator[WalkEvent]:
-        closed = threading.Event()
-        events: SimpleQueue[WalkEvent | BaseException | None] = SimpleQueue()
+        def work(emit: Callable[[WalkEvent], None], stopped: Callable[[], bool]) -> None:
+            for event in self.pipeline.stream(
+                text=request.text, image=request.image, settings=request.settings, should_stop=stopped
+            ):
+                emit(event)
 
-        def stopped() -> bool:
-            return closed.is_set() or should_stop()
-
-        def work() -> None:
-            try:
-                with self._turns.hold(stopped, lambda ahead: events.put(Waiting(ahead))):
-                    for event in self.pipeline.stream(
-                        text=request.text,
-                        image=request.image,
-                        settings=request.settings,
-                        should_stop=stopped,
-                    ):
-                        events.put(event)
-            except BaseException as error:  # carried over to the reader's thread
-                events.put(error)
-            finally:
-                events.put(None)
-
-        worker = threading.Thread(target=work, name="syntic-turn", daemon=True)
-        worker.start()
-        try:
-            while (event := events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-        finally:
-            closed.set()
-            worker.join()
+        return in_turn(self._turns, work, should_stop)
 
     def reproject(self, feature: np.ndarray, corpus: str, temperature: float) -> ProjectionTrace:
         """Project one image feature (D,) again at another temperature (Eq. 3); no model takes part.
