@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 MOST_SYSTEMS = 24
 MANY = 4  # objects in a picture; more count alike
-LISTED = 12  # wins, and losses
+LISTED = 6  # wins, and losses
 
 
 class Comparison:

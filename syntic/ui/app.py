@@ -9,6 +9,7 @@ import gradio as gr
 from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
+from .pages.compare import Compare
 from .pages.gap import ModalityGap
 from .pages.learn import Learn
 from .pages.train import GO_TO_RUN, Train
@@ -40,6 +41,10 @@ def build_app(service: SynticService) -> gr.Blocks:
         header("gap")
         gap = ModalityGap(service)
         gap.load(demo)
+    with demo.route("Compare", "/compare"):
+        header("compare")
+        compare = Compare(service)
+        compare.load(demo)
     with demo.route("Train", "/train"):
         header("train")
         train = Train(service)

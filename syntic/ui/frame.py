@@ -12,6 +12,7 @@ from ..service import Missing
 PAGES = (
     ("Walk through", ""),
     ("Modality gap", "gap"),
+    ("Compare", "compare"),
     ("Train", "train"),
     ("Learn", "learn"),
     ("About", "about"),
@@ -38,9 +39,10 @@ HEAD = """
       dark(on);
       try { localStorage.setItem('syntic-theme', on ? 'dark' : 'light'); } catch {}
     }
-    const starts = '#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary';
+    const starts = '#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary, '
+      + '#c-panel button[data-index], #c-panel button.primary';
     if (event.target.closest(starts) && window.innerWidth <= 760) {
-      document.getElementById('s-sample')?.scrollIntoView({behavior: 'smooth'});
+      document.querySelector('#s-sample, #c-result')?.scrollIntoView({behavior: 'smooth'});
     }
     if (event.target.closest('#s-copy')) {
       const button = event.target.closest('#s-copy');
