@@ -182,9 +182,9 @@ class Compare:
         """
         state = self._state(**inputs)
         session, stop = request.session_hash or "", threading.Event()
-        assert state.picture is not None
+        picture = self.keep_choice(state.picture)
         try:
-            wanted = CompareRequest(picture=state.picture, systems=state.systems)
+            wanted = CompareRequest(picture=picture, systems=state.systems)
             events = self.comparison.compare(wanted, stop.is_set)
         except SynticError as error:
             raise to_gradio(error) from error
@@ -204,7 +204,7 @@ class Compare:
                 for event in events:
                     self._follow(view, event)
                     yield {result: view.markup()}
-            view.line = _describe(state.picture)
+            view.line = _describe(picture)
             yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
         except Cancelled:
             if self._runs.get(session) is stop:
@@ -272,11 +272,11 @@ class Compare:
             ),
             self.views.table_name: state.table,
             self.views.table: self._table(state.table),
-            self.choice: state.picture,
             **self._tick(state.systems, own, is_link=state is not standard),
             **(self._show_pair(state.pair) if state.pair else {}),
         }
-        if state.picture is not None:
+        if state.picture is not None:  # a visitor may have picked one already, while the page was loading
+            updates[self.choice] = state.picture
             updates[self.views.result] = self._restored_picture(state.picture)
         return updates
 
