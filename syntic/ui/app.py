@@ -35,7 +35,7 @@ def build_app(service: SynticService) -> gr.Blocks:
         header("")
         missing = gr.HTML(notice(service.missing(), service.profile.name))
         page = WalkThrough(service)
-        demo.load(page.restore, page.own_runs, page.restored, **on_load)
+        page.load(demo)
         demo.load(lambda: notice(service.missing(), service.profile.name), None, missing, **on_load)
     with demo.route("Modality gap", "/gap"):
         header("gap")

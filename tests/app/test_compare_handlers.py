@@ -59,7 +59,7 @@ def test_every_ticked_system_gets_its_line_as_soon_as_it_is_written(page):
     assert "profile “tiny”" in shown[-1]
     assert updates[0][page.link] == "?test=0002&set=everyday&systems=syntic%2Cfp%2Cclipre"
     assert updates[-1][page.views.stop]["interactive"] is False
-    assert page._runs == {}
+    assert len(page._runs) == 0
 
 
 def test_what_cannot_run_leaves_the_page_as_it_is(page):

@@ -34,6 +34,7 @@ from ..components.notices import broken_link
 from ..components.pictures import data_uri, thumbnail_uri
 from ..components.stage_card import empty
 from ..errors import describe, to_gradio
+from ..newest import Newest
 from ..own_runs import decoder_choices, decoder_label, own_runs
 from .compare_api import CompareEndpoints
 from .compare_layout import (
@@ -59,7 +60,7 @@ class Compare:
     def __init__(self, service: SynticService) -> None:
         self.service = service
         self.comparison = service.comparison
-        self._runs: dict[str, threading.Event] = {}  # a visitor's session -> what stops its run
+        self._runs = Newest()
         self.choice = gr.State(None)
         self.link = gr.Textbox(visible="hidden", elem_id="c-link")
         self.own_runs = own_runs()
@@ -181,16 +182,13 @@ class Compare:
         the first, which then leaves the page alone.
         """
         state = self._state(**inputs)
-        session, stop = request.session_hash or "", threading.Event()
-        picture = self.keep_choice(state.picture)
+        picture, stop = self.keep_choice(state.picture), threading.Event()
         try:
             wanted = CompareRequest(picture=picture, systems=state.systems)
             events = self.comparison.compare(wanted, stop.is_set)
         except SynticError as error:
             raise to_gradio(error) from error
-        if previous := self._runs.get(session):
-            previous.set()
-        self._runs[session] = stop
+        self._runs.begin(request, stop)
         view = self._begin(state)
         result = self.views.result
         try:
@@ -202,28 +200,27 @@ class Compare:
             }
             with closing(events):
                 for event in events:
+                    if not self._runs.is_newest(request, stop):
+                        return
                     self._follow(view, event)
                     yield {result: view.markup()}
             view.line = _describe(picture)
             yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
         except Cancelled:
-            if self._runs.get(session) is stop:
+            if self._runs.is_newest(request, stop):
                 view.line = "Stopped; what was written so far stays."
                 yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
         except Exception as error:
-            if self._runs.get(session) is stop:
+            if self._runs.is_newest(request, stop):
                 view.line, view.is_error = describe(error), True
                 yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
             raise to_gradio(error) from error
         finally:
-            stop.set()
-            if self._runs.get(session) is stop:
-                del self._runs[session]
+            self._runs.end(request, stop)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the visitor's run before its next system."""
-        if stop := self._runs.get(request.session_hash or ""):
-            stop.set()
+        self._runs.stop(request)
 
     def show_others(self, test_set: str | None) -> str:
         """Show other pictures of the test set."""
