@@ -88,8 +88,8 @@ def outside_words(known: Familiarity) -> str:
     """Say that a picture is from outside the world that the decoder knows, and what shows it."""
     if known.similarity < known.usual_similarity:
         shown = (
-            f"the nearest picture that the decoder learned from has a cosine of {known.similarity:.2f}, where "
-            f"97.5 % of this world’s pictures have {known.usual_similarity:.2f} or more"
+            f"the nearest picture that the decoder learned from has a cosine of {known.similarity:.2f}, "
+            f"where 97.5 % of this world’s pictures have {known.usual_similarity:.2f} or more"
         )
     else:
         shown = (

@@ -55,7 +55,8 @@
       return;
     }
     const quoted = (text) => `"${String(text ?? '').replaceAll('<br>', ' ').replaceAll(/<[^>]*>/g, '').replaceAll('"', '""')}"`;
-    const rows = plot.data.flatMap((trace) => Array.from(trace.x ?? []).map((x, i) => {
+    const full = (i) => plot._fullData?.[i] ?? plot.data[i]; // where arrays that came packed are unpacked
+    const rows = plot.data.map((_, i) => full(i)).flatMap((trace) => Array.from(trace.x ?? []).map((x, i) => {
       const kind = trace.hovertemplate?.match(/<b>(.*?)<\/b>/)?.[1] ?? trace.name;
       return x === null ? null : [quoted(kind), x, trace.y[i], quoted(trace.text?.[i])].join();
     })).filter(Boolean);
