@@ -12,9 +12,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import BusyError, Cancelled, InputError
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 THREADS_VARIABLE = "SYNTIC_THREADS"
 _SPEED_UP_WORTH_A_THREAD = 1.3  # a second thread must pay for itself under load, too
@@ -75,6 +79,13 @@ def pick_device() -> torch.device:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else describe_threads()
     logger.info("models run on %s: %s", device, name)
     return device
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run waits for the models; `ahead` runs come first."""
+
+    ahead: int
 
 
 class ModelLock:
@@ -160,6 +171,50 @@ class ModelLock:
             if ahead != told:
                 told = ahead
                 on_wait(ahead)
+
+
+def in_turn(
+    turns: ModelLock,
+    work: Callable[[Callable[[T], None], Callable[[], bool]], None],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Generator[T | Waiting]:
+    """Do work under the lock, in a worker thread, and hand over what it says as it says it.
+
+    Closing the generator stops the work at the next moment that it asks, and waits for its end.
+
+    Args:
+        turns: the lock.
+        work: called with a function that hands something over, and one that says whether to stop.
+        should_stop: True ends the work as well; it is asked from the worker thread.
+
+    Yields:
+        `Waiting` while others are ahead, then what the work hands over. Its exceptions are raised here.
+    """
+    closed = threading.Event()
+    said: SimpleQueue[T | Waiting | BaseException | None] = SimpleQueue()
+
+    def stopped() -> bool:
+        return closed.is_set() or should_stop()
+
+    def run() -> None:
+        try:
+            with turns.hold(stopped, lambda ahead: said.put(Waiting(ahead))):
+                work(said.put, stopped)
+        except BaseException as error:  # carried over to the reader's thread
+            said.put(error)
+        finally:
+            said.put(None)
+
+    worker = threading.Thread(target=run, name="syntic-turn", daemon=True)
+    worker.start()
+    try:
+        while (one := said.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+    finally:
+        closed.set()
+        worker.join()
 
 
 def _threads_from_environment() -> int | None:

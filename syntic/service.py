@@ -10,41 +10,37 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 import torch
 from PIL import Image
 
+from .compare_service import Comparison
 from .data import TestSet
 from .data.features import StoreHeader
 from .errors import DataError, InputError, SynticError
-from .evaluation.map import GapMap
+from .evaluation.familiarity import Familiarity, KnownWorld
+from .evaluation.map import GapMap, Kind
 from .evaluation.scoring import open_test_set
 from .gap_service import GapExplorer
-from .jobs import Apart, HostedProfile, JobLimits, JobManager, validation_set
+from .jobs import RUN_PREFIX, Apart, HostedProfile, JobLimits, JobManager, validation_set
 from .lesson_service import Lesson
+from .memory import Memory
 from .method import VARIANTS, project_onto_support
 from .method.inputs import check_inputs
 from .method.pipeline import SynTIC
+from .method.stages import TraceRun
 from .profiles import Profile
-from .runtime import ModelLock
-from .types import Event, ProjectionTrace, TraceSettings
+from .runtime import ModelLock, Waiting, in_turn
+from .types import Event, ProjectionTrace, Trace, TraceSettings
 
 logger = logging.getLogger(__name__)
 
 TOP_CAPTIONS = 10
 PICTURE_SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The run waits for the models; `ahead` runs come first."""
-
-    ahead: int
 
 
 WalkEvent = Event | Waiting
@@ -120,6 +116,10 @@ class SynticService:
             devices=("cuda",) if apart else ("cuda", "cpu") if on_cuda else ("cpu",),
             apart=apart,
         )
+        self.comparison = Comparison(
+            self.pipeline.components, self._turns, lambda: self.example_images, self._variant_of_run
+        )
+        self._memory = Memory()
         self._maps: dict[Path, GapMap] = {}
         self._test_sets: dict[str, TestSet] = {}
 
@@ -194,6 +194,11 @@ class SynticService:
                 return None
         return self._maps[path]
 
+    def _variant_of_run(self, name: str) -> str | None:
+        """Return what a finished training run trained, or None where there is no such run."""
+        trained = self.jobs.finished(name) if name.startswith(RUN_PREFIX) else None
+        return None if trained is None else trained.variant
+
     # -- runs ----------------------------------------------------------------------------------
 
     def start(self) -> threading.Thread:
@@ -251,37 +256,13 @@ class SynticService:
         return self._walk(checked, should_stop)
 
     def _walk(self, request: WalkRequest, should_stop: Callable[[], bool]) -> Generator[WalkEvent]:
-        closed = threading.Event()
-        events: SimpleQueue[WalkEvent | BaseException | None] = SimpleQueue()
+        def work(emit: Callable[[WalkEvent], None], stopped: Callable[[], bool]) -> None:
+            for event in self.pipeline.stream(
+                text=request.text, image=request.image, settings=request.settings, should_stop=stopped
+            ):
+                emit(event)
 
-        def stopped() -> bool:
-            return closed.is_set() or should_stop()
-
-        def work() -> None:
-            try:
-                with self._turns.hold(stopped, lambda ahead: events.put(Waiting(ahead))):
-                    for event in self.pipeline.stream(
-                        text=request.text,
-                        image=request.image,
-                        settings=request.settings,
-                        should_stop=stopped,
-                    ):
-                        events.put(event)
-            except BaseException as error:  # carried over to the reader's thread
-                events.put(error)
-            finally:
-                events.put(None)
-
-        worker = threading.Thread(target=work, name="syntic-turn", daemon=True)
-        worker.start()
-        try:
-            while (event := events.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-        finally:
-            closed.set()
-            worker.join()
+        return in_turn(self._turns, work, should_stop)
 
     def reproject(self, feature: np.ndarray, corpus: str, temperature: float) -> ProjectionTrace:
         """Project one image feature (D,) again at another temperature (Eq. 3); no model takes part.
@@ -302,6 +283,59 @@ class SynticService:
             entropy=entropy,
             effective_captions=float(np.exp(entropy)),
         )
+
+    def read_again(
+        self,
+        trace: Trace,
+        *,
+        without: Sequence[str] = (),
+        given: Sequence[int] = (),
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Trace:
+        """Let the decoder of a finished run read again: with fewer tags, or from first tokens that are given.
+
+        Args:
+            trace: of a finished run.
+            without: tags that are switched off.
+            given: ids of the tokens that the caption starts with; it goes on greedily.
+            should_stop: asked while this waits for the models.
+
+        Returns:
+            The trace with its attention and caption anew.
+
+        Raises:
+            InputError: for a tag that the picture does not have, or a token that there is not.
+            BusyError: if too many runs wait already.
+            Cancelled: if `should_stop` said so.
+        """
+        found = trace.detections or []
+        if unknown := [tag for tag in without if tag not in {detection.label for detection in found}]:
+            raise InputError(f"There is no tag {unknown[0][:40]!r} in this picture.")
+        kept = [detection for detection in found if detection.label not in without]
+        with self._turns.hold(should_stop):
+            run = TraceRun(
+                self.pipeline.components, replace(trace, detections=kept), lambda event: None, should_stop
+            )
+            return run.read_again(given)
+
+    def familiarity(self, feature: np.ndarray, corpus: str) -> Familiarity:
+        """Say how far a picture's feature (D,) is from what the corpus' decoders learned from.
+
+        Measured against the pictures drawn from the corpus' texts; how far the profile's own real pictures
+        are, those of the map, says what is usual. Without a map the drawn pictures themselves do.
+
+        Raises:
+            DataError: if the corpus has no features.
+        """
+        key = ("world", str(self.profile.corpus(corpus).features))
+
+        def learn() -> KnownWorld:
+            drawn = np.asarray(self.pipeline.components.feature_store(corpus).image_features)
+            gap_map = self.gap_map(corpus)
+            real = gap_map.points.get(Kind.REAL) if gap_map is not None else None
+            return KnownWorld.learn(drawn, None if real is None else real.features)
+
+        return self._memory.once(key, learn).measure(feature)
 
     def corpus_size(self, corpus: str) -> int:
         """Return the number of texts that Eq. 3 weighs."""

@@ -102,11 +102,21 @@ class AttentionTrace:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenTrace:
-    """One decoded token with its probability and what else the decoder considered."""
+    """One decoded token with its probability and what else the decoder considered.
+
+    Attributes:
+        text: the token as people read it.
+        probability: given the tokens before.
+        alternatives: other tokens and their probabilities, most probable first.
+        id: of the token, -1 where it is not known.
+        alternative_ids: of the alternatives, so that a caption can be continued from one of them.
+    """
 
     text: str
     probability: float
     alternatives: list[tuple[str, float]]
+    id: int = -1
+    alternative_ids: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

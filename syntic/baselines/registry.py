@@ -51,10 +51,12 @@ class System:
     Attributes:
         trains_on: the type of what it learns from.
         build: makes it ready to caption.
+        checkpoint: name of what has to be trained first, or None where nothing has.
     """
 
     trains_on: type
     build: Callable[[SystemRequest], Captioner]
+    checkpoint: str | None
 
     @property
     def is_upper_bound(self) -> bool:
@@ -226,18 +228,18 @@ def _on_pictures(recipe: PictureRecipe) -> Callable[[SystemRequest], Captioner]:
 
 
 SYSTEMS: dict[str, System] = {
-    name: System(trains_on=TextOnly, build=build)
-    for name, build in (
-        (clipre.NAME, _clipre),
-        (decap.NAME, _decap),
-        (decap.TARGET_NAME, _decap_tt),
-        (capdec.NAME, _noisy(capdec.RECIPE)),
-        (close.NAME, _noisy(close.RECIPE)),
-        (magic.NAME, _magic),
-        (zerocap.NAME, _zerocap),
+    name: System(trains_on=TextOnly, build=build, checkpoint=checkpoint)
+    for name, build, checkpoint in (
+        (clipre.NAME, _clipre, None),
+        (decap.NAME, _decap, decap.RECIPE.name),
+        (decap.TARGET_NAME, _decap_tt, decap.RECIPE.name),
+        (capdec.NAME, _noisy(capdec.RECIPE), capdec.RECIPE.name),
+        (close.NAME, _noisy(close.RECIPE), close.RECIPE.name),
+        (magic.NAME, _magic, language_model.RECIPE.name),
+        (zerocap.NAME, _zerocap, language_model.RECIPE.name),
     )
 } | {
-    name: System(trains_on=recipe.trains_on, build=_on_pictures(recipe))
+    name: System(trains_on=recipe.trains_on, build=_on_pictures(recipe), checkpoint=recipe.name)
     for name, recipe in PICTURE_RECIPES.items()
 }
 """The compared systems by name. SynTIC's variants are not listed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class TestSet:
         images: path of each picture, aligned with `names`.
         references: name -> its reference captions; only pictures that have one are in the set.
         boxes: name -> the labelled objects in it, score 1; empty where nothing is labelled.
+        settings: name -> where the scene takes place, "park" for example; only where the annotations say it,
+            as `scene.setting` of the picture.
     """
 
     __test__ = False  # pytest: not a test class
@@ -33,6 +35,7 @@ class TestSet:
     images: list[Path]
     references: dict[str, list[str]]
     boxes: dict[str, list[Detection]]
+    settings: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -49,6 +52,7 @@ class TestSet:
             images=self.images[:limit],
             references={name: self.references[name] for name in names},
             boxes={name: self.boxes[name] for name in names},
+            settings={name: self.settings[name] for name in names if name in self.settings},
         )
 
     @classmethod
@@ -126,7 +130,18 @@ class TestSet:
             images=[folder / files[image_id] for image_id in kept],
             references={names[image_id]: references[image_id] for image_id in kept},
             boxes={names[image_id]: boxes[image_id] for image_id in kept},
+            settings=_read_settings(raw["images"], names),
         )
+
+
+def _read_settings(images: list[dict[str, Any]], names: dict[Any, str]) -> dict[str, str]:
+    settings = {}
+    for entry in images:
+        scene = entry.get("scene")
+        setting = scene.get("setting") if isinstance(scene, dict) else None
+        if entry["id"] in names and isinstance(setting, str):
+            settings[names[entry["id"]]] = setting
+    return settings
 
 
 def _read_box(entry: dict[str, Any], categories: dict[Any, str], path: Path) -> Detection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -120,6 +121,7 @@ class CaptionModel(nn.Module):
         decoding: str = "greedy",
         beam_size: int = 5,
         alternatives: int = 5,
+        given: Sequence[int] = (),
     ) -> list[Decoded]:
         """Decode one caption for each row; the features are as in `prefix`.
 
@@ -131,13 +133,14 @@ class CaptionModel(nn.Module):
             decoding: "greedy" or "beam".
             beam_size: of "beam".
             alternatives: how many other tokens to report at each step.
+            given: the first tokens of every caption, taken whatever their probability; "greedy" only.
 
         Raises:
             InputError: for any other `decoding`, or a beam size out of range.
         """
         prefix = self.prefix(features, query, tag_features, tag_mask)
         if decoding == "greedy":
-            return self.decoder.greedy(prefix, alternatives=alternatives)
+            return self.decoder.greedy(prefix, alternatives=alternatives, given=given)
         if decoding == "beam":
             return self.decoder.beam_search(prefix, beam_size, alternatives=alternatives)
         raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")

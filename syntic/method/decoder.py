@@ -7,6 +7,7 @@ caption follow. Decoding keeps keys and values of the positions before, so a ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -180,14 +181,15 @@ class CaptionDecoder(nn.Module):
         return hidden @ self.token_embedding.weight.T
 
     @torch.no_grad()
-    def greedy(self, prefix: Tensor, *, alternatives: int = 5) -> list[Decoded]:
+    def greedy(self, prefix: Tensor, *, alternatives: int = 5, given: Sequence[int] = ()) -> list[Decoded]:
         """Take the most probable token at each step, see `greedy_search`.
 
         Args:
             prefix: (B, P, D) features.
             alternatives: how many other tokens to report at each step.
+            given: the first tokens, taken whatever their probability.
         """
-        return greedy_search(self.config, *self.begin(prefix), alternatives=alternatives)
+        return greedy_search(self.config, *self.begin(prefix), alternatives=alternatives, given=given)
 
     @torch.no_grad()
     def beam_search(self, prefix: Tensor, beam_size: int = 5, *, alternatives: int = 5) -> list[Decoded]:

@@ -7,6 +7,7 @@ is put together again and again, so that a step costs what is still being writte
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,7 +64,12 @@ class Decoded:
 
 
 def greedy_search(
-    config: SearchConfig, logits: Tensor, steps: Steps, *, alternatives: int = 5
+    config: SearchConfig,
+    logits: Tensor,
+    steps: Steps,
+    *,
+    alternatives: int = 5,
+    given: Sequence[int] = (),
 ) -> list[Decoded]:
     """Take the most probable token at each step.
 
@@ -72,19 +78,31 @@ def greedy_search(
         logits: (B, V) of the first token.
         steps: the decoder, which has read all that comes before it.
         alternatives: how many other tokens to report at each step.
+        given: the first tokens, taken whatever their probability.
+
+    Raises:
+        InputError: if there is no token of such a number, or more are given than a caption has.
     """
+    if len(given) > config.max_tokens or not all(0 <= token < config.vocabulary_size for token in given):
+        raise InputError(
+            f"At most {config.max_tokens} tokens in 0..{config.vocabulary_size - 1} can be given."
+        )
     history = _History(len(logits), alternatives, config)
     fed = torch.arange(len(logits), device=logits.device)  # rows that the decoder still holds
     while True:
         candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
-        history.append(candidates[:, 0], log_probabilities[:, 0], candidates, log_probabilities)
+        tokens, values = candidates[:, 0], log_probabilities[:, 0]
+        if len(history.tokens) < len(given):
+            tokens = torch.full_like(tokens, given[len(history.tokens)])
+            values = logits.log_softmax(dim=-1).gather(1, tokens[:, None])[:, 0]
+        history.append(tokens, values, candidates, log_probabilities)
         if history.is_complete():
             break
         open_rows = (~history.ended[fed]).nonzero().flatten()
         if len(open_rows) <= WORTH_SELECTING * len(fed):
             steps.select(open_rows)
             fed = fed[open_rows]
-        logits = _spread(steps.step(candidates[fed, 0]), fed, len(logits))
+        logits = _spread(steps.step(tokens[fed]), fed, len(logits))
     return history.decoded(beam_size=1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -191,15 +191,42 @@ class TraceRun:
             shown = weights[0, :, : len(labels)] if labels else weights[0]
             self.trace.attention = AttentionTrace(tags=labels or [NO_TAG], weights=_to_array(shown))
 
-    def decode(self) -> None:
-        """Eq. 6's decoder: prefix -> caption."""
+    @torch.no_grad()
+    def read_again(self, given: Sequence[int] = ()) -> Trace:
+        """Attend and decode once more, from what the trace holds: fewer tags, or first tokens given.
+
+        No model but the decoder's takes part, and CLIP's text side for tags that it has not seen yet.
+
+        Args:
+            given: token ids that the caption starts with; the search is greedy then.
+
+        Returns:
+            A trace of its own; the one that was handed in stays as it is.
+        """
+        self.trace = replace(self.trace, seconds=dict(self.trace.seconds))
+        self.model = self.components.captioner(self.trace.settings.corpus, self.variant)
+        self.encoder = self.components.encoder
+        if self.variant.tags:
+            self.attend()
+        if given:
+            self.trace.settings = replace(self.trace.settings, decoding="greedy")
+        self.decode(given)
+        return self.trace
+
+    def decode(self, given: Sequence[int] = ()) -> None:
+        """Eq. 6's decoder: prefix -> caption, which starts with the tokens that are given."""
         settings, projection = self.trace.settings, self.trace.projection
         with self._stage(Stage.DECODE):
             query = self._query()
             features = query if projection is None else self._on_device(projection.feature[None])
             tags = self._tags() if self.variant.tags else (None, None)
             decoded = self.model.decode(
-                features, query, *tags, decoding=settings.decoding, beam_size=settings.beam_size
+                features,
+                query,
+                *tags,
+                decoding=settings.decoding,
+                beam_size=settings.beam_size,
+                given=given,
             )[0]
             self.trace.caption = read_caption(decoded, self.encoder.tokenizer)
 
@@ -249,6 +276,8 @@ def read_caption(decoded: Decoded, tokenizer: CaptionTokenizer) -> CaptionTrace:
                 text=name(token),
                 probability=probability,
                 alternatives=[(name(other), p) for other, p in alternatives],
+                id=token,
+                alternative_ids=[other for other, _ in alternatives],
             )
             for token, probability, alternatives in zip(
                 decoded.tokens, decoded.probabilities, decoded.alternatives, strict=True

@@ -204,6 +204,9 @@ class Profile:
             from real pictures use them, and they need not be there.
         example_texts: sentences offered on the first page.
         example_images: folder of pictures offered on the first page, or None.
+        example_links: what the first page offers to open: a sentence -> the query string of its link, which
+            `Copy link` gives.
+        results: folder where `experiment` writes its tables, or None.
     """
 
     name: str
@@ -218,6 +221,8 @@ class Profile:
     training_pictures: dict[str, Path | KarpathySplit] = field(default_factory=dict)
     example_texts: tuple[str, ...] = ()
     example_images: Path | None = None
+    example_links: dict[str, str] = field(default_factory=dict)
+    results: Path | None = None
 
     def corpus(self, name: str) -> CorpusSettings:
         """Return one corpus or raise InputError with the names there are."""
@@ -278,7 +283,7 @@ _SECTIONS: dict[str, type] = {
     "refinement": RefinementSettings,
     "projection": ProjectionSettings,
 }
-_PATHS = {"captions", "features", "decoders", "map", "example_images", "images"}
+_PATHS = {"captions", "features", "decoders", "map", "example_images", "images", "results"}
 
 
 def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:

@@ -9,6 +9,7 @@ import gradio as gr
 from ..service import SynticService
 from .frame import HEAD, header, notice
 from .pages.about import build_about
+from .pages.compare import Compare
 from .pages.gap import ModalityGap
 from .pages.learn import Learn
 from .pages.train import GO_TO_RUN, Train
@@ -34,12 +35,16 @@ def build_app(service: SynticService) -> gr.Blocks:
         header("")
         missing = gr.HTML(notice(service.missing(), service.profile.name))
         page = WalkThrough(service)
-        demo.load(page.restore, page.own_runs, page.restored, **on_load)
+        page.load(demo)
         demo.load(lambda: notice(service.missing(), service.profile.name), None, missing, **on_load)
     with demo.route("Modality gap", "/gap"):
         header("gap")
         gap = ModalityGap(service)
         gap.load(demo)
+    with demo.route("Compare", "/compare"):
+        header("compare")
+        compare = Compare(service)
+        compare.load(demo)
     with demo.route("Train", "/train"):
         header("train")
         train = Train(service)

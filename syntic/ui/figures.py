@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..evaluation.map import GapMap, Kind
+from ..types import RefinementTrace
 from .theme import KIND_COLOURS, KIND_NAMES, NEUTRAL
 
 _SYMBOLS = {
@@ -35,10 +36,11 @@ HEIGHT_PX = 430
 
 @lru_cache(maxsize=8)
 def draw_map(gap_map: GapMap) -> go.Figure:
-    """Draw the map: two traces per kind, its marks and its entry in the legend, and an empty last one.
+    """Draw the map: two traces per kind, its marks and its entry in the legend, and two empty ones.
 
-    The last trace is for the path of a sample. The page fills it from `path_markup` by itself: the map
-    goes to the browser once, and a run sends a few numbers.
+    The last trace is for the path of a sample, the one before for a step of its refinement. The page fills
+    them from `path_markup` by itself: the map goes to the browser once, and a run sends a few numbers. A
+    trace of marks says in `meta` which contact sheet has their pictures.
     """
     figure = go.Figure()
     for kind, points in gap_map.points.items():
@@ -52,9 +54,11 @@ def draw_map(gap_map: GapMap) -> go.Figure:
                 hovertemplate=f"<b>{KIND_NAMES[kind]}</b><br>%{{text}}<extra></extra>",
                 legendgroup=kind.value,
                 showlegend=False,
+                meta=(Kind.REAL if kind is Kind.REAL else Kind.GENERATED).value,
             )
         )
         figure.add_trace(_legend_entry(kind))
+    figure.add_trace(_empty_step())
     figure.add_trace(_empty_path())
     figure.update_layout(
         height=HEIGHT_PX,
@@ -90,13 +94,29 @@ def _legend_entry(kind: Kind) -> go.Scatter:
     )
 
 
+def _empty_step() -> go.Scatter:
+    return go.Scatter(
+        x=[],
+        y=[],
+        mode="markers",
+        name="this sample while it is refined",
+        marker={
+            "size": 13,
+            "color": KIND_COLOURS[Kind.REFINED],
+            "symbol": "cross",
+            "line": {"color": "#ffffff", "width": 1.5},
+        },
+        showlegend=False,
+        hovertemplate="this sample while it is refined<extra></extra>",
+    )
+
+
 def _empty_path() -> go.Scatter:
     return go.Scatter(
         x=[],
         y=[],
-        mode="lines+markers+text",
+        mode="markers+text",
         name="this sample",
-        line={"color": NEUTRAL, "width": 2},
         marker={"size": 17, "line": {"color": "#ffffff", "width": 2}},
         textfont={"size": 14, "color": NEUTRAL},
         cliponaxis=False,
@@ -105,15 +125,19 @@ def _empty_path() -> go.Scatter:
     )
 
 
-def path_markup(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> str:
-    """Where one sample goes from stage to stage, as markup that the page's script reads (frame.py).
+def path_markup(
+    gap_map: GapMap, path: Mapping[Kind, np.ndarray], refinement: RefinementTrace | None = None
+) -> str:
+    """Where one sample goes from stage to stage, as markup that the page's script reads (walk_map.js).
 
     Args:
         gap_map: the fitted map of a corpus.
         path: features (D,) of the sample by kind, in the order of the stages; may be empty.
+        refinement: where there was one, its steps can be gone through with a slider.
 
     Returns:
-        A hidden element whose `data-path` holds an argument for `Plotly.restyle` on the last trace.
+        A hidden element whose `data-path` holds an argument for `Plotly.restyle` on the last trace, from
+        which the arrows follow, and the slider.
     """
     kinds = list(path)
     places = np.array([gap_map.place(path[kind])[0] for kind in kinds]).reshape(-1, 2)  # (stages, 2)
@@ -127,7 +151,33 @@ def path_markup(gap_map: GapMap, path: Mapping[Kind, np.ndarray]) -> str:
         "textposition": [_LABEL_SIDES[kind] for kind in kinds],
     }
     content = json.dumps({name: [values] for name, values in restyle.items()})
-    return f'<span hidden data-path="{escape(content)}"></span>'
+    slider = "" if refinement is None else _step_slider(gap_map, refinement)
+    return f'<span hidden data-path="{escape(content)}"></span>{slider}'
+
+
+def _step_slider(gap_map: GapMap, refinement: RefinementTrace) -> str:
+    """A slider over the refinement's trajectory; its script moves a mark on the map."""
+    places = gap_map.place(refinement.trajectory)  # (T, 2)
+    steps = refinement.trajectory_steps.astype(int).tolist()
+    last = len(refinement.losses) - 1
+    losses = [round(float(refinement.losses[min(step, last)]), 4) for step in steps]
+    start = refinement.trajectory[0]
+    turned = np.degrees(np.arccos(np.clip(refinement.trajectory @ start, -1.0, 1.0))).round(2).tolist()
+    content = json.dumps(
+        {
+            "x": places[:, 0].tolist(),
+            "y": places[:, 1].tolist(),
+            "steps": steps,
+            "losses": losses,
+            "turned": turned,
+        }
+    )
+    return (
+        f'<div class="s-steps" data-steps="{escape(content)}">'
+        '<label for="s-step">Follow the refinement</label>'
+        f'<input id="s-step" type="range" min="0" max="{len(steps) - 1}" value="{len(steps) - 1}">'
+        '<output for="s-step"></output></div>'
+    )
 
 
 def _span(gap_map: GapMap, axis: int) -> list[float]:

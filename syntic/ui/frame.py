@@ -8,17 +8,20 @@ from html import escape
 import gradio as gr
 
 from ..service import Missing
+from .scripts import script
 
 PAGES = (
     ("Walk through", ""),
     ("Modality gap", "gap"),
+    ("Compare", "compare"),
     ("Train", "train"),
     ("Learn", "learn"),
     ("About", "about"),
 )
 
-# The theme button, on a phone the way from the gallery to what runs, and the sample's path on the map.
-HEAD = """
+# The theme button, and on a phone the way from the gallery to what runs; then the map of the first page.
+HEAD = (
+    """
 <script>
 (() => {
   const dark = (on) => document.body.classList.toggle('dark', on);
@@ -38,9 +41,10 @@ HEAD = """
       dark(on);
       try { localStorage.setItem('syntic-theme', on ? 'dark' : 'light'); } catch {}
     }
-    const starts = '#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary';
+    const starts = '#s-panel button[data-index], #s-panel button.primary, #s-settings button.secondary, '
+      + '#c-panel button[data-index], #c-panel button.primary';
     if (event.target.closest(starts) && window.innerWidth <= 760) {
-      document.getElementById('s-sample')?.scrollIntoView({behavior: 'smooth'});
+      document.querySelector('#s-sample, #c-result')?.scrollIntoView({behavior: 'smooth'});
     }
     if (event.target.closest('#s-copy')) {
       const button = event.target.closest('#s-copy');
@@ -51,20 +55,11 @@ HEAD = """
       });
     }
   });
-  // The path is in the page as data (figures.path_markup); whichever comes last, it or the map, draws it.
-  const drawPath = () => {
-    const plot = document.querySelector('#s-map .js-plotly-plot');
-    const path = document.querySelector('#s-map [data-path]')?.dataset.path;
-    if (!path || !plot?.data?.length || plot.drawnPath === path) return;
-    plot.drawnPath = path;
-    window.Plotly.restyle(plot, JSON.parse(path), [plot.data.length - 1]);
-  };
-  const follower = new MutationObserver(drawPath);
-  const followMap = () => follower.observe(document.body, {childList: true, subtree: true});
-  if (document.body) followMap(); else document.addEventListener('DOMContentLoaded', followMap);
 })();
 </script>
 """
+    + f"<script>{script('walk_map.js')}</script>"
+)
 
 
 def header(current: str) -> None:

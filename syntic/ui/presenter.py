@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..evaluation.familiarity import Familiarity
 from ..evaluation.map import Kind
 from ..method.variant import Variant
 from ..service import Waiting, WalkEvent
@@ -57,6 +58,7 @@ class WalkView:
         path: features (D,) of this sample by kind, for the map.
         places_drawn: how many places of `path` the map shows.
         trace: the newest trace.
+        known: how far a picture that was handed in is from those that the decoder learned from.
     """
 
     settings: TraceSettings
@@ -66,6 +68,7 @@ class WalkView:
     path: dict[Kind, np.ndarray] = field(default_factory=dict)
     places_drawn: int = 0
     trace: Trace | None = None
+    known: Familiarity | None = None
 
     def __post_init__(self) -> None:
         variant = Variant.parse(self.settings.variant)
@@ -168,7 +171,7 @@ class WalkView:
         if stage is Stage.ENCODE and trace.image_feature is not None:
             kind = Kind.GENERATED if self.from_text else Kind.REAL
             self.path[kind] = trace.image_feature
-            return figures.encoding(trace.image_feature, kind)
+            return figures.encoding(trace.image_feature, kind, self.known)
         if stage is Stage.REFINE and trace.refinement is not None and trace.image_feature is not None:
             self.path[Kind.REFINED] = trace.refinement.feature
             return figures.refinement(trace.image_feature, trace.refinement)
@@ -189,7 +192,10 @@ class WalkView:
         return head(stage, self._states[stage])
 
     def _sample(self) -> str:
-        return sample(self._states, picture=self._picture, what=self.what, line=self._line, kind=self._kind)
+        note = figures.outside_words(self.known) if self.known and self.known.is_outside else ""
+        return sample(
+            self._states, picture=self._picture, what=self.what, line=self._line, kind=self._kind, note=note
+        )
 
 
 def idle_slots() -> Slots:

@@ -14,6 +14,10 @@ from syntic.types import Stage, Trace
 
 TEXT = "a dog on a bench in the park"
 ENDPOINTS = [
+    "/compare_pair",
+    "/compare_picture",
+    "/compare_systems",
+    "/compare_tables",
     "/gap_captions",
     "/gap_heatmap",
     "/gap_loss",

@@ -60,10 +60,10 @@ def test_a_click_on_nothing_is_refused(page, index):
 
 
 def test_running_without_a_choice_is_refused(page):
-    with pytest.raises(gr.Error, match="Nothing is chosen"):
-        page.keep_choice(None)
-    with pytest.raises(gr.Error, match="no picture yet"):
-        page.pick_own_picture(None)
+    assert page.keep_choice(None) is None, "an unqueued handler's message would never be seen"
+    for choice, message in ((None, "Nothing is chosen"), (page.pick_own_picture(None), "no picture yet")):
+        with pytest.raises(gr.Error, match=message):
+            list(page.run(choice, visitor(), **CONTROLS))
 
 
 def places(markup: str) -> int:
@@ -82,7 +82,7 @@ def test_a_sentence_fills_every_card_and_the_map(page):
     paths = [places(update[page.results.path]) for update in updates if page.results.path in update]
     assert paths == [0, 1, 2, 3]
     assert sum(page.results.map in update for update in updates) == 1, "a run draws the map again"
-    assert page._runs == {}
+    assert len(page._runs) == 0
 
 
 def test_a_picture_is_neither_generated_nor_refined(page):
@@ -101,10 +101,10 @@ def test_beams_are_listed(page):
 def test_the_live_temperature_changes_the_bars_alone(page):
     updates = list(page.run(Choice("text", TEXT), visitor(), **CONTROLS))
     shown = next(update[page.shown] for update in updates if update.get(page.shown) is not None)
-    same, cold = page.reweigh(shown, 100), page.reweigh(shown, 5000)
+    same, cold = page.again.reweigh(shown, 100), page.again.reweigh(shown, 5000)
     assert same == show(page, updates)["figure-project"]
     assert cold != same
-    assert page.reweigh(None, 100) == gr.skip()
+    assert page.again.reweigh(None, 100) == gr.skip()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_bad_input_is_refused_in_one_sentence_and_the_page_keeps_what_it_shows(
         seen.extend(run)
     assert caught.value.title == "Please check the input"
     assert seen == []
-    assert page._runs == {}
+    assert len(page._runs) == 0
 
 
 def test_an_error_in_the_middle_stays_on_the_page(page, service, monkeypatch):
@@ -138,7 +138,7 @@ def test_an_error_in_the_middle_stays_on_the_page(page, service, monkeypatch):
     with pytest.raises(gr.Error, match="damaged"):
         seen.extend(run)
     assert "The features are damaged." in show(page, seen)["sample"]
-    assert page._runs == {}
+    assert len(page._runs) == 0
 
 
 def test_stop_ends_the_run_and_says_so(page):
@@ -179,12 +179,11 @@ def test_a_link_restores_without_running(page):
 @pytest.mark.parametrize(
     "query", [{"seed": "many"}, {"example": "nowhere"}, {"variant": "x"}, {"temperature": "-1"}]
 )
-def test_a_broken_link_leaves_the_page_as_it_is(page, query, monkeypatch):
-    said = []
-    monkeypatch.setattr(gr, "Warning", said.append)
+def test_a_broken_link_leaves_the_page_as_it_is_and_says_so_there(page, query):
     updates = page.restore(visitor(**query))
-    assert set(updates) == {page.results.map, page.results.path, page.results.map_note}
-    assert "cannot be restored" in said[0]
+    results = page.results
+    assert set(updates) == {results.map, results.path, results.map_note, results.notice}
+    assert "cannot be restored" in updates[results.notice]
 
 
 def test_the_first_page_has_the_map_drawn(page):
@@ -192,3 +191,74 @@ def test_the_first_page_has_the_map_drawn(page):
     figure = updates[page.results.map]["value"]
     assert sum(len(trace.text or ()) for trace in figure.data) > 50
     assert set(updates) == {page.results.map, page.results.path, page.results.map_note}
+
+
+def event(**data) -> SimpleNamespace:
+    return SimpleNamespace(_data=data)
+
+
+@pytest.fixture(scope="module")
+def shown(page):
+    """A finished run as it stands on the page, and what its end offers."""
+    updates = list(page.run(Choice("example", page.panel.picture_names[0]), visitor(), **CONTROLS))
+    return [update[page.shown] for update in updates if update.get(page.shown) is not None][-1], updates
+
+
+def test_a_finished_run_offers_its_tags_and_its_file(page, shown):
+    run, updates = shown
+    offered = [update[page.results.tags] for update in updates if page.results.tags in update]
+    assert offered[0]["visible"] is False
+    assert offered[-1]["choices"] == run.trace.attention.tags
+    file = page.again.save(run)
+    assert json.loads(file["text"])["caption"]["text"] == run.trace.caption.text
+    assert page.again.save(None) == {}
+
+
+def test_tags_that_are_switched_off_change_what_is_read(page, shown):
+    run, _ = shown
+    tags = run.trace.attention.tags
+    assert list(page.again.retag(run, tags, visitor()))[0][1].count("All tags are on") == 1
+    attention, caption = list(page.again.retag(run, [], visitor()))[0]
+    assert "(nothing)" in attention
+    assert f"Without {tags[0]}" in caption
+    assert list(page.again.retag(None, [], visitor())) == []
+
+
+def test_the_decoder_goes_on_from_another_word(page, shown):
+    run, _ = shown
+    token = run.trace.caption.tokens[0]
+    chosen = event(position=0, token=token.alternative_ids[0])
+    markup = list(page.again.follow(run, chosen, visitor()))[0]
+    assert f"instead of “{html.escape(token.text)}”" in markup
+    for wrong in (event(position=99, token=1), event(position=0, token=-5), event()):
+        assert "s-empty" in list(page.again.follow(run, wrong, visitor()))[0]
+
+
+def test_a_newer_question_to_a_run_wins(page, shown):
+    run, _ = shown
+    old = page.again.retag(run, [], visitor())
+    page.again._asked.begin(visitor())  # asked while the old one has not begun to read
+    again = list(page.again.follow(run, event(position=0, token=-5), visitor()))
+    assert len(again) == 1
+    assert len(list(old)) == 1, "a question that was not begun is the newest when it begins"
+
+
+def test_a_picture_from_outside_is_captioned_and_said_to_be_outside(page, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (64, 64), (255, 0, 255)).save(path)
+    slots = show(page, list(page.run(Choice("upload", str(path)), visitor(), **CONTROLS)))
+    assert "outside the world" in slots["sample"]
+    assert "cosine to the nearest drawn picture" in slots["figure-encode"]
+    assert "done in" in slots["head-decode"]
+
+
+def test_the_steps_of_the_refinement_can_be_gone_through(page):
+    updates = list(page.run(Choice("text", TEXT), visitor(), **CONTROLS))
+    paths = [update[page.results.path] for update in updates if page.results.path in update]
+    steps = json.loads(html.unescape(re.search(r'data-steps="([^"]*)"', paths[-1])[1]))
+    assert steps["steps"][0] == 0
+    assert steps["steps"][-1] == 5
+    assert len(steps["x"]) == len(steps["losses"]) == len(steps["turned"])
+    assert steps["turned"][0] == 0

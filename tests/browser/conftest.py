@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from results import with_results
 from served import serve, with_map
 
 from syntic.service import SynticService
@@ -24,7 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def service(tiny_profile, tmp_path_factory) -> SynticService:
-    return SynticService(with_map(tiny_profile, tmp_path_factory.mktemp("maps")), torch.device("cpu"))
+    folder = tmp_path_factory.mktemp("profile")
+    profile = with_results(with_map(tiny_profile, folder), folder / "results")
+    return SynticService(profile, torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

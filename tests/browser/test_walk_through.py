@@ -7,6 +7,7 @@ import re
 import pytest
 
 pytest.importorskip("playwright")
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -161,3 +162,57 @@ def test_the_about_page_is_one_click_away_and_back(visit):
     expect(page.get_by_role("heading", name="What you see here")).to_be_visible()
     page.locator(".s-nav").get_by_role("link", name="Walk through").click()
     expect(page.locator(".s-pictures")).to_be_visible()
+
+
+def test_a_finished_run_can_be_asked_for_more(visit):
+    page = visit("/?text=two+cats+in+the+grass&refinement_steps=10")
+    page.locator("#s-run").click()
+    wait_for_the_caption(page)
+    steps = page.locator("#s-map .s-steps output")
+    expect(steps).to_have_text(re.compile("step 10 of 10"))
+    page.locator("#s-step").focus()
+    page.keyboard.press("Home")
+    expect(steps).to_have_text(re.compile(r"step 0 of 10, turned by 0\.0°"))
+    expect(page.locator("#s-map .annotation-arrow-g")).not_to_have_count(0)
+
+    page.locator(".s-pictures button").first.click()
+    expect(page.locator(".s-what")).to_have_text(re.compile(r"example picture.*· syntic · "), timeout=90_000)
+    page.locator("#s-tagging input").first.uncheck()
+    expect(page.locator("#stage-attend .s-follow")).to_contain_text("Without ")
+    item = page.locator("#stage-decode .s-token-item").first
+    item.locator(".s-token").click()
+    item.locator(".s-other").first.click()
+    expect(page.locator("#stage-decode .s-follow")).to_contain_text("instead of")
+
+
+def test_a_run_and_its_figures_are_saved(visit):
+    page = visit("/?text=two+cats+in+the+grass&refinement_steps=10")
+    page.locator("#s-run").click()
+    wait_for_the_caption(page)
+    for button, name in (
+        ("#s-save", "syntic-trace.json"),
+        ("#stage-refine [data-save=svg]", "refinement-loss.svg"),
+        ("#stage-project [data-save=png]", "projection.png"),
+        ("#stage-decode [data-save=csv]", "caption-tokens.csv"),
+        ("[data-map-save=svg]", "feature-map.svg"),
+        ("[data-map-save=csv]", "feature-map.csv"),
+    ):
+        with page.expect_download() as saved:
+            page.locator(button).click()
+        assert saved.value.suggested_filename == name
+        text = saved.value.path().read_bytes()
+        assert len(text) > 100, name
+    assert text.count(b"\n") > 50, "the map's own marks are in the file as well"
+
+
+def test_a_broken_link_and_a_picture_from_outside_say_so_on_the_page(visit, tmp_path):
+    page = visit("/?variant=everything")
+    expect(page.locator("#s-notice")).to_contain_text("cannot be restored")
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (64, 64), (255, 0, 255)).save(path)
+    page.get_by_role("tab", name="Own picture").click()
+    page.locator("input[type=file]").first.set_input_files(path)
+    expect(page.locator("#s-panel .image-container img, #s-panel .image-frame img").first).to_be_visible()
+    page.get_by_role("button", name="Caption it", exact=True).click()
+    wait_for_the_caption(page)
+    expect(page.locator("#s-sample .s-outside")).to_contain_text("outside the world")

@@ -18,14 +18,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Arrows point one way: a part may import its own layer and those above it in this list.
 LAYERS = [
     {"errors", "types"},
-    {"profiles", "runtime"},
+    {"profiles", "runtime", "memory"},
     {"models", "data"},
     {"method", "baselines", "training", "evaluation"},
     {"experiments"},  # told by hooks what only the emoji world knows
     {"emoji"},
     {"syntic"},  # the public names in syntic/__init__.py
     {"gap_service", "jobs"},
-    {"lesson_service"},
+    {"compare_service", "lesson_service"},
     {"service"},
     {"ui"},
     {"commands", "__main__"},

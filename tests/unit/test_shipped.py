@@ -74,3 +74,20 @@ def test_captions_name_what_gallery_pictures_show(components, gallery):
         words = set(caption.split()) - {"a", "an", "the", "on", "in", "at", "and", "of", "with", "near", "to"}
         right += len(words & set(" ".join(gallery.references[name]).split())) >= 2
     assert right > 0.8 * len(gallery)
+
+
+def test_the_example_links_of_the_first_page_restore():
+    from urllib.parse import parse_qsl
+
+    from syntic.method.inputs import check_settings
+    from syntic.types import TraceSettings
+    from syntic.ui.permalink import read_query
+
+    profile = load_profile("emoji")
+    assert profile.example_links
+    for words, query in profile.example_links.items():
+        choice, settings = read_query(dict(parse_qsl(query)), TraceSettings())
+        check_settings(profile, settings)
+        assert choice is not None, words
+        if choice.kind == "example":
+            assert (profile.example_images / f"{choice.value}.webp").is_file(), words

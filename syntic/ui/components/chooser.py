@@ -11,7 +11,9 @@ import gradio as gr
 _ON_LOAD = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-index]');
-  if (button) trigger('select', {index: Number(button.dataset.index), value: button.dataset.index});
+  if (!button) return;
+  const {index, value} = button.dataset;
+  trigger('select', {index: Number(index), value: value ?? index});
 });
 """
 
@@ -22,12 +24,22 @@ def picture_chooser(pictures: Mapping[str, str]) -> gr.HTML:
     Args:
         pictures: name -> data URI of a square thumbnail.
     """
+    return _chooser(picture_buttons(pictures, "Example picture"), "s-pick-picture")
+
+
+def picture_buttons(pictures: Mapping[str, str], what: str) -> str:
+    """Return the markup of picture buttons, each with its name as value."""
     buttons = "".join(
-        f'<button type="button" data-index="{i}" title="{escape(name)}"><img src="{uri}" '
-        f'alt="Example picture: {escape(name)}" loading="lazy"></button>'
+        f'<button type="button" data-index="{i}" data-value="{escape(name)}" title="{escape(name)}">'
+        f'<img src="{uri}" alt="{escape(what)}: {escape(name)}" loading="lazy"></button>'
         for i, (name, uri) in enumerate(pictures.items())
     )
-    return _chooser(f'<div class="s-pictures">{buttons}</div>', "s-pick-picture")
+    return f'<div class="s-pictures">{buttons}</div>'
+
+
+def changing_chooser(markup: str, elem_id: str) -> gr.HTML:
+    """Return a place for buttons that change while the page is open; a click tells their `data-value`."""
+    return _chooser(markup, elem_id)
 
 
 def sentence_chooser(sentences: Sequence[str]) -> gr.HTML:

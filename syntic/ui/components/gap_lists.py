@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from difflib import SequenceMatcher
 from html import escape
 
 from ...data.contact_sheet import COLUMNS
@@ -13,6 +12,7 @@ from ...gap_service import ItemRow, Neighbour, SampleCaption, StageMeasures
 from ..scripts import script
 from ..theme import KIND_NAMES
 from .gap_figures import STAGE_NAMES
+from .words import mark_words
 
 LISTED = 48  # items of a selection that are listed
 
@@ -138,17 +138,6 @@ def tile(item: int, pairs: int) -> str:
     """Return the small picture of an item, from the contact sheets that the page holds (CSS sprites)."""
     kind, number = (Kind.REAL, item - pairs) if item >= pairs else (Kind.GENERATED, item)
     return f'<span class="g-tile {kind}" style="--x:{number % COLUMNS};--y:{number // COLUMNS}"></span>'
-
-
-def mark_words(before: str, now: str) -> str:
-    """Return a caption as markup with the words marked that the other does not have at that place."""
-    old, new = before.split(), now.split()
-    parts = []
-    for tag, _, _, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        words = escape(" ".join(new[start:end]))
-        if words:
-            parts.append(words if tag == "equal" else f"<mark>{words}</mark>")
-    return " ".join(parts)
 
 
 def _column_head(column: StageMeasures) -> str:

@@ -6,10 +6,10 @@ from html import escape
 
 from ...lesson_service import Lesson, LessonView, Step, Tagging, TagReading
 from .gap_figures import panels_figure
-from .gap_lists import mark_words
 from .lesson_figures import Bar, bars_figure, distribution_figure, refinement_figure
 from .pictures import data_uri
 from .stages import stats
+from .words import mark_words
 
 
 def figure_of(lesson: Lesson, view: LessonView, reading: TagReading | None = None) -> str:

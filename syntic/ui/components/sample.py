@@ -16,6 +16,7 @@ def sample(
     what: str = "",
     line: str = "Pick a picture or a sentence.",
     kind: str = "waiting",
+    note: str = "",
 ) -> str:
     """Return the head of the page.
 
@@ -25,6 +26,7 @@ def sample(
         what: what was asked for, the small line.
         line: the caption, or in its place what is going on.
         kind: "caption", "waiting" or "error".
+        note: what has to be known of the picture, below it.
     """
     if picture:
         image = f'<img class="s-picture" src="{picture}" alt="The picture of this run">'
@@ -34,6 +36,7 @@ def sample(
     live = ' role="alert"' if kind == "error" else ' aria-live="polite"'
     return (
         f'<section class="s-sample" aria-label="Result">{image}<div><p class="s-what">{escape(what)}</p>'
-        f'<p class="s-caption{extra}"{live}>{escape(line)}</p></div>'
+        f'<p class="s-caption{extra}"{live}>{escape(line)}</p>'
+        f"{f'<p class=s-outside>{escape(note)}</p>' if note else ''}</div>"
         f'<div style="grid-column:1/-1">{rail(states)}</div></section>'
     )

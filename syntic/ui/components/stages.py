@@ -8,9 +8,12 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from ...evaluation.familiarity import Familiarity
 from ...evaluation.map import Kind
 from ...types import AttentionTrace, CaptionTrace, Detection, ProjectionTrace, RefinementTrace, TokenTrace
 from .pictures import data_uri, stripe_uri
+from .trace_figures import save_attention, save_caption, save_projection, save_refinement
+from .words import mark_words
 
 # Boxes and tags: Okabe and Ito's colours in an order of good contrast on pictures.
 BOX_COLOURS = ("#f0e442", "#56b4e9", "#e69f00", "#cc79a7", "#5fd3ae", "#ff8c5a", "#ffffff")
@@ -57,12 +60,43 @@ def strip(feature: np.ndarray, label: str, kind: Kind) -> str:
     )
 
 
-def encoding(feature: np.ndarray, kind: Kind) -> str:
-    """Return CLIP's feature of the picture."""
-    return strip(feature, f"s, the image feature: {len(feature)} numbers, one colour each", kind) + (
-        '<p class="s-note">Blue is below zero, orange above. No single number means anything by itself; what '
-        "counts is the direction of the whole, which the map above shows in the plane.</p>"
+def encoding(feature: np.ndarray, kind: Kind, known: Familiarity | None = None) -> str:
+    """Return CLIP's feature of the picture, and how far it is from the known ones where that was asked."""
+    world = "" if known is None else _world(known)
+    colours = strip(feature, f"s, the image feature: {len(feature)} numbers, one colour each", kind)
+    return (
+        f'{world}{colours}<p class="s-note">Blue is below zero, orange above. No single number means '
+        "anything by itself; what counts is the direction of the whole, which the map above shows in the "
+        "plane.</p>"
     )
+
+
+def _world(known: Familiarity) -> str:
+    numbers = stats(
+        (
+            f"{known.similarity:.2f}",
+            f"cosine to the nearest drawn picture; usual is {known.usual_similarity:.2f} or more",
+        ),
+        (f"{known.distance:.1f}", f"distance from all of them; usual is {known.usual_distance:.1f} or less"),
+    )
+    return (
+        f'<p class="s-outside">{escape(outside_words(known))}</p>{numbers}' if known.is_outside else numbers
+    )
+
+
+def outside_words(known: Familiarity) -> str:
+    """Say that a picture is from outside the world that the decoder knows, and what shows it."""
+    if known.similarity < known.usual_similarity:
+        shown = (
+            f"the nearest picture that the decoder learned from has a cosine of {known.similarity:.2f}, "
+            f"where 97.5 % of this world’s pictures have {known.usual_similarity:.2f} or more"
+        )
+    else:
+        shown = (
+            f"its distance from the pictures that the decoder learned from is {known.distance:.1f}, where "
+            f"97.5 % of this world’s pictures have {known.usual_distance:.1f} or less"
+        )
+    return f"This picture seems to be from outside the world that the decoder knows: {shown}."
 
 
 def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
@@ -75,7 +109,7 @@ def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
     )
     label = "What changed: refined − generated (colours rescaled)"
     change = strip(trace.feature - before, label, Kind.REFINED)
-    return numbers + _curve(trace.losses) + f'<div style="height:12px"></div>{change}'
+    return f'{numbers}{_curve(trace.losses)}<div style="height:12px"></div>{change}{save_refinement(trace)}'
 
 
 def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
@@ -90,7 +124,7 @@ def projection_bars(trace: ProjectionTrace, corpus_size: int) -> str:
         (f"{trace.effective_captions:.1f}", "effective number of texts, exp(entropy)"),
         (f"{corpus_size:,}", "texts in the corpus"),
     )
-    return f'{numbers}<ol class="s-bars">{items}</ol>'
+    return f'{numbers}<ol class="s-bars">{items}</ol>{save_projection(trace)}'
 
 
 def detections(image: Image.Image, found: Sequence[Detection], *, used: bool) -> str:
@@ -155,14 +189,14 @@ def attention(trace: AttentionTrace) -> str:
         '<div class="s-heat-box"><table class="s-heat"><thead><tr><th scope="row">tag \\ head</th>'
         f'<th scope="col" class="mean">mean</th>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="s-note">Attention in per cent; every column sums to 100. The more colour, the more of u '
-        "comes from that tag.</p>"
+        f"comes from that tag.</p>{save_attention(trace)}"
     )
 
 
 def caption(trace: CaptionTrace) -> str:
     """Return the caption token by token, what else was considered, and the other beams."""
-    tokens = "".join(_token(token) for token in trace.tokens)
-    hint = "Hover over a word, or tap it, to see what else the decoder considered there."
+    tokens = "".join(_token(position, token) for position, token in enumerate(trace.tokens))
+    hint = "Tap a word to see what else the decoder considered there; choose one of them to read on from it."
     figure = (
         f'<div class="s-tokens"><div class="s-words-row">{tokens}</div></div>'
         f'<div class="s-inspect"><p class="s-note">{hint}</p></div>'
@@ -176,7 +210,43 @@ def caption(trace: CaptionTrace) -> str:
             '<p class="s-sub">All beams, with their mean log probability per token</p>'
             f'<ol class="s-beams">{beams}</ol>'
         )
-    return figure
+    return figure + save_caption(trace)
+
+
+def followed(trace: CaptionTrace, again: CaptionTrace, position: int) -> str:
+    """Return what would have followed, had the decoder taken another word there.
+
+    Args:
+        trace: the run's caption.
+        again: the one that starts like it and goes on from the other word.
+        position: of that word.
+    """
+    old, new = trace.tokens[position], again.tokens[position]
+    return (
+        f'<div class="s-follow" role="status"><p class="s-sub">With “{escape(new.text)}” '
+        f"({100 * new.probability:.0f} %) instead of “{escape(old.text)}” ({100 * old.probability:.0f} %)</p>"
+        f"<p>{mark_words(trace.text, again.text) or '(nothing)'}</p>"
+        f'<p class="s-note">Mean log probability per token {_mean(again):.2f}; of the run’s caption '
+        f"{_mean(trace):.2f}.</p></div>"
+    )
+
+
+def tagged(trace: CaptionTrace, again: CaptionTrace, off: Sequence[str]) -> str:
+    """Return the caption with some tags switched off, beside the run's."""
+    if not off:
+        words = "All tags are on, as in the run."
+    else:
+        words = f"Without {', '.join(off)}; marked is what differs from the run’s caption."
+    return (
+        f'<div class="s-follow" role="status"><p class="s-sub">With these tags</p>'
+        f"<p>{mark_words(trace.text, again.text) or '(nothing)'}</p>"
+        f'<p class="s-note">{escape(words)}</p></div>'
+    )
+
+
+def _mean(trace: CaptionTrace) -> float:
+    values = [np.log(max(token.probability, 1e-12)) for token in trace.tokens]
+    return float(np.mean(values)) if values else 0.0
 
 
 def _labels(found: Sequence[Detection]) -> list[str]:
@@ -184,26 +254,42 @@ def _labels(found: Sequence[Detection]) -> list[str]:
 
 
 def _bar(text: str, weight: float, kind: str = "") -> str:
-    value = f"{100 * weight:.1f} %" if weight >= 0.0005 or weight == 0 else "< 0.1 %"
     return (
         f'<li class="{kind}" style="--w:{min(max(weight, 0.0), 1.0):.4f}"><span>{escape(text)}</span>'
-        f'<span class="v">{value}</span></li>'
+        f'<span class="v">{_share(weight)}</span></li>'
     )
+
+
+def _share(weight: float) -> str:
+    return f"{100 * weight:.1f} %" if weight >= 0.0005 or weight == 0 else "&lt; 0.1 %"
 
 
 def _cell(weight: float, kind: str = "") -> str:
     return f'<td class="{kind}" style="--w:{weight:.3f}">{100 * weight:.0f}</td>'
 
 
-def _token(token: TokenTrace) -> str:
+def _token(position: int, token: TokenTrace) -> str:
     shown = token.text.strip() or "␣"
     end = shown.startswith("(") and shown.endswith(")")  # the end mark
-    choices = "".join(_bar(other.strip() or "␣", p) for other, p in token.alternatives)
+    ids = token.alternative_ids or [-1] * len(token.alternatives)
+    choices = "".join(
+        _choice(position, number, other.strip() or "␣", p)
+        for number, (other, p) in zip(ids, token.alternatives, strict=True)
+    )
     return (
         f'<span class="s-token-item"><button type="button" class="s-token{" end" if end else ""}" '
         f'style="--w:{token.probability:.3f}">{escape(shown)}<small>{token.probability:.2f}</small></button>'
         f'<span class="s-choices"><span class="s-sub">Considered instead of “{escape(shown)}” '
         f'({100 * token.probability:.0f} %)</span><ol class="s-bars">{choices}</ol></span></span>'
+    )
+
+
+def _choice(position: int, token: int, text: str, probability: float) -> str:
+    """A word that was considered, as a button to read on from it."""
+    return (
+        f'<li style="--w:{min(max(probability, 0.0), 1.0):.4f}"><button type="button" class="s-other" '
+        f'data-position="{position}" data-token="{token}">{escape(text)}</button>'
+        f'<span class="v">{_share(probability)}</span></li>'
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,9 +19,11 @@ from ...service import SynticService
 from ..components.contact_sheets import sheet_uris
 from ..components.gap_figures import heatmap_figure, panels_figure, shift_figure
 from ..components.gap_lists import LISTED, gallery, measures_table, neighbours, sample_captions
+from ..components.notices import broken_link
 from ..components.stage_card import empty
 from ..errors import describe, to_gradio
 from ..gap_texts import CONTROLS
+from ..newest import Newest
 from ..theme import KIND_NAMES
 from .gap_api import GapEndpoints
 from .gap_layout import build_gap_layout
@@ -57,7 +58,7 @@ class ModalityGap:
     def __init__(self, service: SynticService) -> None:
         self.service = service
         self.gap = service.gap
-        self._reading: dict[str, threading.Event] = {}  # a visitor's session -> what stops its decoding
+        self._reading = Newest()
         self.seen = gr.State(Seen())
         self.link = gr.Textbox(visible="hidden", elem_id="g-link")
         self.controls, self.views = build_gap_layout(service)
@@ -163,7 +164,7 @@ class ModalityGap:
             *controls.sliders.values(),
             controls.words,
             *(views.map, views.side, views.measures, views.panels, views.heatmap_stage, views.heatmap),
-            *(views.shift, views.gallery, self.seen, self.link),
+            *(views.shift, views.gallery, views.notice, self.seen, self.link),
         ]
 
     # -- handlers ------------------------------------------------------------------------------
@@ -174,16 +175,15 @@ class ModalityGap:
             standard = self.gap.standard_view()
         except SynticError as error:
             return {self.views.measures: empty(describe(error))}
-        view, marks = standard, Marks()
+        view, marks, notice = standard, Marks(), ""
         query = dict(request.query_params)
         if names_gap(query):
             try:
                 view, marks = read_gap_query(query, standard, self._standard_value)
                 view = self._checked(view)
             except SynticError as error:
-                gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
-                view, marks = standard, Marks()
-        return self._everything(view, marks)
+                view, marks, notice = standard, Marks(), broken_link(error)
+        return {**self._everything(view, marks), self.views.notice: notice}
 
     def load_pictures(self, corpus: str, pictures: str | None) -> dict[str, str]:
         """Send the small pictures, once the page is there."""
@@ -200,10 +200,7 @@ class ModalityGap:
     def read(self, request: gr.Request, **inputs: Any) -> Any:
         """Let the decoder read the features as they are turned; a newer question stops an older one."""
         view, _ = self._asked(inputs)
-        session, stop = request.session_hash or "", threading.Event()
-        if previous := self._reading.get(session):
-            previous.set()
-        self._reading[session] = stop
+        stop = self._reading.begin(request)
         try:
             found = self.gap.samples(view, stop.is_set)
             pairs, turned = len(self.gap.sample(view.corpus)), not self.gap.is_standard(view)
@@ -213,8 +210,7 @@ class ModalityGap:
         except SynticError as error:
             return empty(describe(error))
         finally:
-            if self._reading.get(session) is stop:
-                del self._reading[session]
+            self._reading.end(request, stop)
 
     def reset(self, **inputs: Any) -> Updates:
         """Bring the slider back to where it changes nothing."""

@@ -52,6 +52,7 @@ class GapControls:
 class GapViews:
     """What shows it."""
 
+    notice: gr.HTML
     sheets: gr.HTML
     map: gr.HTML
     side: gr.HTML
@@ -132,6 +133,7 @@ def _build_controls(service: SynticService) -> GapControls:
 
 
 def _build_views() -> GapViews:
+    notice = gr.HTML("", elem_id="g-notice")
     sheets = gr.HTML({}, html_template="", js_on_load=_SHEETS_SCRIPT, elem_id="g-sheets")
     with gr.Column(elem_classes="g-card", elem_id="g-map"):
         _words("map")
@@ -168,6 +170,7 @@ def _build_views() -> GapViews:
         _words("gallery")
         gallery = gr.HTML("", js_on_load=PICK_SCRIPT)
     return GapViews(
+        notice=notice,
         sheets=sheets,
         map=gap_map,
         side=side,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -17,11 +15,13 @@ from ...service import SynticService
 from ..components.contact_sheets import sheet_uris
 from ..components.gap_lists import sample_captions
 from ..components.lesson_views import figure_of, numbers_of, tag_captions
+from ..components.notices import broken_link
 from ..components.stage_card import empty
 from ..errors import describe, to_gradio
 from ..gap_texts import CONTROLS as CONTROL_TEXTS
 from ..lesson_answers import answer
 from ..lesson_texts import READS, STEPS
+from ..newest import Newest
 from .learn_api import LessonEndpoints
 from .learn_layout import build_learn_layout, exercise_card, step_list, step_look, step_words, turn_links
 from .lesson_link import names_lesson, read_lesson_query, write_lesson_query
@@ -45,7 +45,7 @@ class Learn:
     def __init__(self, service: SynticService) -> None:
         self.service = service
         self.lesson = service.lesson
-        self._reading: dict[str, threading.Event] = {}  # a visitor's session -> what stops its decoding
+        self._reading = Newest()
         self.step = gr.State(Step.CLIP)
         self.link = gr.Textbox(visible="hidden", elem_id="l-link")
         self.controls, self.views = build_learn_layout(service)
@@ -131,8 +131,7 @@ class Learn:
                 try:
                     view = self.lesson.check(read_lesson_query(query, self.service.gap.corpora[0]))
                 except SynticError as error:  # `gr.Warning` would need the queue
-                    words = f"This link cannot be restored as it is. {escape(describe(error))}"
-                    notice = f'<div class="s-notice" role="status">{words}</div>'
+                    notice = broken_link(error)
             return self._everything(view) | self._start(view) | {self.views.notice: notice}
         except SynticError as error:
             return {self.views.figure: empty(describe(error))}
@@ -172,10 +171,7 @@ class Learn:
         A newer question stops an older one, whose answer would belong to another step by now.
         """
         view = self._asked(inputs)
-        session, stop = request.session_hash or "", threading.Event()
-        if previous := self._reading.get(session):
-            previous.set()
-        self._reading[session] = stop
+        stop = self._reading.begin(request)
         try:
             updates = self._read(view, stop.is_set)
             return updates if updates and not stop.is_set() else gr.skip()
@@ -184,8 +180,7 @@ class Learn:
         except SynticError as error:
             return {self.views.captions: empty(describe(error))}
         finally:
-            if self._reading.get(session) is stop:
-                del self._reading[session]
+            self._reading.end(request, stop)
 
     def load_pictures(self, corpus: str) -> dict[str, str]:
         """Send the small pictures, once the page is there."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
 import gradio as gr
 
@@ -10,11 +12,13 @@ from ...method.inputs import MAX_BEAM_SIZE, MAX_REFINEMENT_STEPS, MAX_SEED
 from ...service import SynticService
 from ...types import Stage, TraceSettings
 from ..components.chooser import picture_chooser, sentence_chooser
+from ..components.gap_figures import FIGURE_SCRIPT
 from ..components.picture_box import picture_box
 from ..components.pictures import thumbnail_uri
 from ..components.stage_card import card_id
 from ..explanations import STAGE_TEXTS
 from ..presenter import idle_slots
+from ..scripts import script
 
 VARIANT_LABELS = {
     "baseline": "baseline: generated pairs only",
@@ -27,6 +31,16 @@ VARIANT_LABELS = {
     "syntic": "SynTIC: refined, projected, tags",
 }
 LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
+FIGURES = FIGURE_SCRIPT + script("walk_figures.js")
+_MAP_SAVE = (
+    '<div class="g-save"><span>Save the map</span>'
+    + "".join(
+        f'<button type="button" data-map-save="{kind}" aria-label="Save the map as {kind.upper()}">'
+        f"{kind.upper()}</button>"
+        for kind in ("png", "svg", "csv")
+    )
+    + "</div>"
+)
 _MAP_WORDS = (
     '<h3 class="s-title">Where the features lie</h3><p class="s-note">Each mark is a CLIP feature, laid out '
     "in the plane by UMAP, which keeps neighbours together. Marks of one kind that keep to themselves show "
@@ -61,15 +75,27 @@ class Results:
 
     Attributes:
         slots: the places of the presenter, by name.
+        tags: those that the decoder gets; can be switched off once a run is done.
+        tagged: the caption that follows.
+        followed: the caption that goes on from another word.
+        saver: saves what it is given.
+        sheets: the small pictures of the map.
     """
 
+    notice: gr.HTML
     slots: dict[str, gr.HTML]
     map: gr.Plot
     path: gr.HTML
     map_note: gr.HTML
     live_temperature: gr.Slider
+    tags: gr.CheckboxGroup
+    tagged: gr.HTML
+    followed: gr.HTML
     run_link: gr.Button
     stop: gr.Button
+    save: gr.Button
+    saver: gr.HTML
+    sheets: gr.HTML
 
 
 def build_layout(service: SynticService) -> tuple[Panel, Results]:
@@ -80,6 +106,17 @@ def build_layout(service: SynticService) -> tuple[Panel, Results]:
         with gr.Column(elem_id="s-stages"):
             results = _build_results()
     return panel, results
+
+
+def example_links(links: Mapping[str, str]) -> str:
+    """Return links that set the page up, failures among them; each runs on a click on Run."""
+    items = "".join(
+        f'<li><a href="?{escape(query)}">{escape(words)}</a></li>' for words, query in links.items()
+    )
+    return (
+        '<details class="s-links"><summary>Examples to look into, failures among them</summary>'
+        f"<ul>{items}</ul></details>"
+    )
 
 
 def standard_inverse_temperature(service: SynticService, corpus: str) -> int:
@@ -94,6 +131,8 @@ def _build_panel(service: SynticService) -> Panel:
     picture_buttons = picture_chooser(pictures)
     gr.HTML('<h2 class="s-heading">Or a sentence <small>to draw it and caption the drawing</small></h2>')
     sentence_buttons = sentence_chooser(service.profile.example_texts)
+    if service.profile.example_links:
+        gr.HTML(example_links(service.profile.example_links))
     with gr.Tabs():
         with gr.Tab("Own sentence"):
             own_text = gr.Textbox(
@@ -167,17 +206,24 @@ def _build_settings(
 
 def _build_results() -> Results:
     idle = idle_slots()
+    notice = gr.HTML("", elem_id="s-notice")
+    sheets = gr.HTML({}, html_template="", js_on_load=script("gap_sheets.js"), elem_id="g-sheets")
+    saver = gr.HTML({}, html_template="", js_on_load=script("save_text.js"), elem_id="s-saver")
     with gr.Column(elem_classes="s-samplecard", elem_id="s-sample"):
         slots = {"sample": gr.HTML(idle["sample"])}
         with gr.Row(elem_classes="s-actions"):
             run_link = gr.Button("Run", variant="primary", size="sm", visible=False, elem_id="s-run")
             stop = gr.Button("Stop", variant="secondary", size="sm", interactive=False, elem_id="s-stop")
             gr.Button("Copy link", variant="secondary", size="sm", elem_id="s-copy")
+            save = gr.Button(
+                "Save as JSON", variant="secondary", size="sm", interactive=False, elem_id="s-save"
+            )
     with gr.Column(elem_classes="s-mapcard", elem_id="s-map"):
         gr.HTML(_MAP_WORDS)
         gap_map = gr.Plot(show_label=False, container=False, visible=False)
         path = gr.HTML()
         map_note = gr.HTML()
+        gr.HTML(_MAP_SAVE)
     for stage in Stage:
         words = STAGE_TEXTS[stage]
         with gr.Column(elem_classes="s-card", elem_id=card_id(stage)):
@@ -188,7 +234,19 @@ def _build_results() -> Results:
                 elem_classes="s-words",
             )
             with gr.Column(elem_classes="s-figure"):
-                slots[f"figure-{stage}"] = gr.HTML(idle[f"figure-{stage}"])
+                slots[f"figure-{stage}"] = gr.HTML(idle[f"figure-{stage}"], js_on_load=FIGURES)
+                if stage is Stage.ATTEND:
+                    tags = gr.CheckboxGroup(
+                        [],
+                        visible=False,
+                        label="Tags that the decoder gets",
+                        info="Switch some off: the decoder reads again, the picture stays.",
+                        elem_id="s-tagging",
+                    )
+                    tags.preprocess = lambda payload: payload  # type: ignore[method-assign]
+                    tagged = gr.HTML()
+                if stage is Stage.DECODE:
+                    followed = gr.HTML()
                 if stage is Stage.PROJECT:
                     live_temperature = gr.Slider(
                         10,
@@ -201,6 +259,13 @@ def _build_results() -> Results:
                         elem_id="s-live",
                     )
     return Results(
+        notice=notice,
+        tags=tags,
+        tagged=tagged,
+        followed=followed,
+        save=save,
+        saver=saver,
+        sheets=sheets,
         slots=slots,
         map=gap_map,
         path=path,

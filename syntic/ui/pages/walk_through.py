@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from ...errors import Cancelled, InputError, SynticError
+from ...evaluation.familiarity import Familiarity
+from ...gap_service import GapView
 from ...jobs import RUN_PREFIX
 from ...method.inputs import check_settings
+from ...method.stages import NO_TAG
 from ...service import SynticService, WalkEvent, WalkRequest
-from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, TraceSettings
-from ..components import stages as stage_figures
+from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, Trace, TraceSettings
+from ..components.contact_sheets import sheet_uris
+from ..components.notices import broken_link
 from ..components.pictures import thumbnail_uri
 from ..components.sample import sample
 from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
 from ..figures import draw_map, path_markup
+from ..newest import Newest
 from ..own_runs import decoder_choices, decoder_label, own_runs
 from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
+from .walk_again import ReadAgain, Shown
 from .walk_layout import build_layout, standard_inverse_temperature
+
+logger = logging.getLogger(__name__)
 
 CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', query || location.pathname); }"
 
 Updates = dict[Any, Any]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The little of a run that the live temperature needs: the feature that was projected."""
-
-    feature: np.ndarray
-    corpus: str
 
 
 class WalkThrough:
@@ -49,7 +48,8 @@ class WalkThrough:
     def __init__(self, service: SynticService) -> None:
         self.service = service
         self.corpora = list(service.profile.corpora)
-        self._runs: dict[str, threading.Event] = {}  # a visitor's session -> what stops its run
+        self._runs = Newest()
+        self.again = ReadAgain(service)
         self.choice = gr.State(None)
         self.shown = gr.State(None)
         self.link = gr.Textbox(visible="hidden", elem_id="s-link")
@@ -71,6 +71,11 @@ class WalkThrough:
             results.live_temperature,
             results.run_link,
             results.stop,
+            results.save,
+            results.tags,
+            results.tagged,
+            results.followed,
+            results.notice,
             self.shown,
             self.link,
         ]
@@ -95,8 +100,9 @@ class WalkThrough:
                 **run_options,
             )
         results.stop.click(self.stop, None, None, **quick)
+        self._wire_again()
         results.live_temperature.input(
-            self.reweigh,
+            self.again.reweigh,
             [self.shown, results.live_temperature],
             results.slots[f"figure-{Stage.PROJECT}"],
             trigger_mode="always_last",
@@ -119,6 +125,34 @@ class WalkThrough:
             **run_options,
         )
 
+    def _wire_again(self) -> None:
+        """Wire what a finished run can still be asked."""
+        results = self.results
+        asked: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "trigger_mode": "always_last",
+            "concurrency_limit": CONCURRENT_RUNS,
+        }
+        attention = results.slots[f"figure-{Stage.ATTEND}"]
+        results.tags.input(self.again.retag, [self.shown, results.tags], [attention, results.tagged], **asked)
+        written = results.slots[f"figure-{Stage.DECODE}"]
+        written.follow(self.again.follow, self.shown, results.followed, **asked)
+        results.save.click(self.again.save, self.shown, results.saver, **asked)
+
+    def load(self, demo: gr.Blocks) -> None:
+        """Fill the page when a visitor opens it; nothing runs."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        filled = demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
+        filled.then(self.load_pictures, self.panel.settings["corpus"], self.results.sheets, **quiet)
+
+    def load_pictures(self, corpus: str) -> dict[str, str]:
+        """Send the small pictures of the map, once the page is there."""
+        try:
+            return sheet_uris(self.service.gap, GapView(corpus=corpus))
+        except SynticError:
+            return {}
+
     @property
     def restored(self) -> list[Any]:
         """The components that `restore` may change."""
@@ -130,6 +164,7 @@ class WalkThrough:
             results.map,
             results.path,
             results.map_note,
+            results.notice,
         ]
         return [*self.panel.settings.values(), results.slots["sample"], *own]
 
@@ -149,14 +184,10 @@ class WalkThrough:
 
     def pick_own_picture(self, path: str | None) -> Choice:
         """Choose the picture that was uploaded."""
-        if path is None:
-            raise to_gradio(InputError("There is no picture yet; drop one into the box first."))
-        return Choice("upload", path)
+        return Choice("upload", path or "")
 
-    def keep_choice(self, choice: Choice | None) -> Choice:
-        """Run again on what was chosen last."""
-        if choice is None:
-            raise to_gradio(InputError("Nothing is chosen yet; pick a picture or a sentence first."))
+    def keep_choice(self, choice: Choice | None) -> Choice | None:
+        """Run again on what was chosen last; the run says so where there is nothing."""
         return choice
 
     def follow_corpus(self, corpus: str) -> int:
@@ -167,54 +198,44 @@ class WalkThrough:
         """Show the beam size where there are beams."""
         return gr.update(visible=decoding == "beam")
 
-    def run(self, choice: Choice, request: gr.Request, **controls: Any) -> Iterator[Updates]:
+    def run(self, choice: Choice | None, request: gr.Request, **controls: Any) -> Iterator[Updates]:
         """Run one choice and put every stage on the page as soon as it is done.
 
         Bad input is refused before anything on the page changes. A second run of the same visitor
         stops the first, which then leaves the page alone.
         """
-        session, stop = request.session_hash or "", threading.Event()
+        stop = threading.Event()
         try:
             settings = self._read_settings(**controls)
             walk = self.service.walk(self._request(choice, settings), stop.is_set)
         except SynticError as error:
             raise to_gradio(error) from error
-        if previous := self._runs.get(session):
-            previous.set()
-        self._runs[session] = stop
+        assert choice is not None
+        self._runs.begin(request, stop)
+        self.again.forget(request)
         view = WalkView(settings, _describe(choice), choice.kind == "text")
         try:
             yield self._start(view, write_query(choice, settings))
             with closing(walk) as events:
                 for event in events:
+                    if not self._runs.is_newest(request, stop):
+                        return
                     if updates := self._show(view, event):
                         yield updates
             yield {self.results.stop: gr.update(interactive=False)}
         except Cancelled:
-            if self._runs.get(session) is stop:
+            if self._runs.is_newest(request, stop):
                 yield self._end(view, "Stopped.", failed=False)
         except Exception as error:
-            yield self._end(view, describe(error), failed=True)
+            if self._runs.is_newest(request, stop):
+                yield self._end(view, describe(error), failed=True)
             raise to_gradio(error) from error
         finally:
-            stop.set()
-            if self._runs.get(session) is stop:
-                del self._runs[session]
+            self._runs.end(request, stop)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the visitor's run at its next step."""
-        if stop := self._runs.get(request.session_hash or ""):
-            stop.set()
-
-    def reweigh(self, shown: Shown | None, inverse_temperature: float) -> Any:
-        """Recompute the weights of Eq. 3 at another temperature; no model takes part."""
-        if shown is None:
-            return gr.skip()
-        try:
-            projection = self.service.reproject(shown.feature, shown.corpus, 1.0 / inverse_temperature)
-            return stage_figures.projection_bars(projection, self.service.corpus_size(shown.corpus))
-        except SynticError as error:
-            raise to_gradio(error) from error
+        self._runs.stop(request)
 
     def restore(self, request: gr.Request, own_runs: Any = None) -> Updates:
         """Put a link's choice and settings on the page, and draw the map; nothing runs.
@@ -234,8 +255,7 @@ class WalkThrough:
             if choice is not None:
                 self._request(choice, settings)
         except SynticError as error:
-            gr.Warning(f"This link cannot be restored as it is. {describe(error)}")
-            return updates
+            return {**updates, self.results.notice: broken_link(error)}
         values: dict[str, Any] = {
             **self._restore_decoder(settings, variants),
             "inverse_temperature": round(1 / (settings.temperature or 0.01), 3),
@@ -286,7 +306,11 @@ class WalkThrough:
         temperature = self.service.profile.corpus(corpus).temperature
         return TraceSettings(corpus=corpus, refinement_steps=steps, temperature=temperature)
 
-    def _request(self, choice: Choice, settings: TraceSettings) -> WalkRequest:
+    def _request(self, choice: Choice | None, settings: TraceSettings) -> WalkRequest:
+        if choice is None:
+            raise InputError("Nothing is chosen yet; pick a picture or a sentence first.")
+        if choice.kind == "upload" and not choice.value:
+            raise InputError("There is no picture yet; drop one into the box first.")
         if choice.kind == "text":
             return WalkRequest(text=choice.value, settings=settings)
         if choice.kind == "upload":
@@ -303,21 +327,48 @@ class WalkThrough:
             results.live_temperature: gr.update(visible=False),
             results.run_link: gr.update(visible=False),
             results.stop: gr.update(interactive=True),
+            results.save: gr.update(interactive=False),
+            results.tags: gr.update(visible=False),
+            results.tagged: "",
+            results.followed: "",
+            results.notice: "",
             self.shown: None,
             self.link: query,
         }
 
     def _show(self, view: WalkView, event: WalkEvent) -> Updates:
         corpus = view.settings.corpus
-        projected = isinstance(event, StageFinished) and event.stage is Stage.PROJECT
-        if projected:
+        stage = event.stage if isinstance(event, StageFinished) else None
+        if stage is Stage.PROJECT:
             view.corpus_size = self.service.corpus_size(corpus)
+        if isinstance(event, StageFinished) and stage is Stage.ENCODE and not view.from_text:
+            view.known = self._familiarity(event.trace, corpus)
         updates = self._place(view.apply(event)) | self._follow_on_map(view)
-        if projected and view.trace is not None and view.trace.refined_feature is not None:
-            updates[self.shown] = Shown(view.trace.refined_feature, corpus)
+        if stage is Stage.PROJECT and view.trace is not None:
+            updates[self.shown] = Shown(view.trace, corpus)
             temperature = view.trace.settings.temperature or 0.01
             updates[self.results.live_temperature] = gr.update(value=round(1 / temperature), visible=True)
+        if isinstance(event, Finished):
+            updates |= self._offer_more(event.trace, corpus)
         return updates
+
+    def _familiarity(self, trace: Trace, corpus: str) -> Familiarity | None:
+        try:
+            assert trace.image_feature is not None
+            return self.service.familiarity(trace.image_feature, corpus)
+        except SynticError as error:  # the run itself is not harmed
+            logger.warning("it is not known what the world of %r looks like: %s", corpus, error.detail)
+            return None
+
+    def _offer_more(self, trace: Trace, corpus: str) -> Updates:
+        """Offer what a finished run can still be asked."""
+        results = self.results
+        tags = [tag for tag in trace.attention.tags if tag != NO_TAG] if trace.attention else []
+        return {
+            self.shown: Shown(trace, corpus),
+            results.save: gr.update(interactive=True),
+            results.tags: gr.update(choices=tags, value=tags, visible=bool(tags)),
+        }
 
     def _end(self, view: WalkView, sentence: str, *, failed: bool) -> Updates:
         stopped = self._place(view.stop(sentence, failed=failed))
@@ -332,8 +383,9 @@ class WalkThrough:
         if gap_map is None or len(view.path) == view.places_drawn:
             return {}
         view.places_drawn = len(view.path)
+        refinement = view.trace.refinement if view.trace is not None else None
         try:
-            return {self.results.path: path_markup(gap_map, view.path)}
+            return {self.results.path: path_markup(gap_map, view.path, refinement)}
         except SynticError as error:  # a map of other features: the run itself is not harmed
             return self._hide_map(describe(error))
 

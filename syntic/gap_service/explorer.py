@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from PIL import Image
 
-from .data.coco import TestSet
-from .data.contact_sheet import ContactSheet
-from .data.images import load_image
-from .errors import DataError, InputError, SynticError
-from .evaluation.axes import Axes, gap_axes, principal_axes
-from .evaluation.controls import (
+from ..data.coco import TestSet
+from ..data.contact_sheet import ContactSheet
+from ..data.images import load_image
+from ..errors import DataError, InputError, SynticError
+from ..evaluation.axes import Axes, gap_axes, principal_axes
+from ..evaluation.controls import (
     Control,
     ControlRange,
     Moved,
@@ -31,24 +28,33 @@ from .evaluation.controls import (
     read,
     readable_items,
 )
-from .evaluation.gap import (
-    GapMeasures,
+from ..evaluation.gap import (
     ShiftCurve,
     centroid_distance,
     loss_along_shift,
     random_pairs,
 )
-from .evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
-from .evaluation.heatmap import Clusters, Heatmap, order_by_clusters, similarity_heatmap
-from .evaluation.map import GapMap, Kind, MapPoints, lay_out, pictures_path
-from .method.components import Components
-from .runtime import ModelLock
+from ..evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
+from ..evaluation.heatmap import order_by_clusters, similarity_heatmap
+from ..evaluation.map import GapMap, Kind, MapPoints, lay_out, pictures_path
+from ..memory import Memory
+from ..method.components import Components
+from ..runtime import ModelLock
+from .views import (
+    RANDOM,
+    GapView,
+    ItemRow,
+    Layout,
+    Neighbour,
+    OrderedHeatmap,
+    Panel,
+    Places,
+    SampleCaption,
+    StageMeasures,
+)
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-RANDOM = "random"
 STAGES = (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
 HEATMAP_PAIRS = 96
 SHIFT_PAIRS = 256  # the batch whose contrastive loss is taken
@@ -57,142 +63,7 @@ CAPTIONED = 6
 NEIGHBOURS_EACH = 5
 REAL_PICTURES = 250
 _BATCH = 25
-_PASSING = {"moved", "measures", "captions", "clusters"}  # what is made again when it was forgotten
-_REMEMBERED = 96
-
-
-class Layout(StrEnum):
-    """How features become places."""
-
-    UMAP = "umap"
-    PCA = "pca"
-
-
-@dataclass(frozen=True, kw_only=True)
-class GapView:
-    """What the page shows.
-
-    Attributes:
-        corpus: a corpus of the profile.
-        pictures: a test set of the profile for the real pictures; None is the map's own.
-        layout: UMAP or PCA.
-        dimensions: 2 or 3.
-        control: what is turned.
-        value: how far; the temperature as 1 / tau.
-        selection: items of the sample, ascending; none means all.
-    """
-
-    corpus: str
-    pictures: str | None = None
-    layout: Layout = Layout.UMAP
-    dimensions: int = 2
-    control: Control = Control.TEMPERATURE
-    value: float = 100
-    selection: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where everything lies.
-
-    Attributes:
-        coordinates: kind -> (n, dimensions) float32; items in their order.
-        explained: share of the variance along each axis under PCA, else None.
-    """
-
-    coordinates: dict[Kind, np.ndarray]
-    explained: np.ndarray | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageMeasures:
-    """One column of the table.
-
-    Attributes:
-        key: a `Kind`, "random" or "now".
-        name: for people.
-        pairs: how many were measured.
-        measures: None where there are fewer than 4 pairs, or no texts to pair with.
-        is_now: whether it is what the control made.
-    """
-
-    key: str
-    name: str
-    pairs: int
-    measures: GapMeasures | None
-    is_now: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """Images and texts of one step, seen along the gap.
-
-    Attributes:
-        key: as for `StageMeasures`.
-        name: for people.
-        images: (n, 2) along the gap and across it.
-        texts: (n, 2).
-        distance: between their means, in all dimensions.
-    """
-
-    key: str
-    name: str
-    images: np.ndarray
-    texts: np.ndarray
-    distance: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderedHeatmap:
-    """A heatmap with what its rows are.
-
-    Attributes:
-        heatmap: the cosines.
-        clusters: of its captions; the order is that of `items`.
-        items: the items of the rows, in the clusters' order.
-        captions: their texts.
-    """
-
-    heatmap: Heatmap
-    clusters: Clusters
-    items: list[int]
-    captions: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemRow:
-    """An item with the cosine to its own text at every step, by kind; a real picture has one."""
-
-    item: int
-    caption: str
-    cosines: dict[Kind, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neighbour:
-    """A point near another, in CLIP's space, not on the map."""
-
-    kind: Kind
-    item: int
-    caption: str
-    cosine: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleCaption:
-    """What a decoder writes for an item before and after a control is turned.
-
-    Attributes:
-        item: of the sample.
-        reference: its own text.
-        before: the caption at the control's standard value.
-        now: the caption at the value asked for.
-    """
-
-    item: int
-    reference: str
-    before: str
-    now: str
+_PASSING = frozenset({"moved", "measures", "captions", "clusters"})
 
 
 class GapExplorer:
@@ -210,10 +81,7 @@ class GapExplorer:
         self.components = components
         self._turns = turns
         self._gap_map = gap_map
-        self._lock = threading.RLock()
-        self._lasting: dict[tuple[Any, ...], Any] = {}
-        self._passing: OrderedDict[tuple[Any, ...], Any] = OrderedDict()  # the latest is last
-        self._pending: dict[tuple[Any, ...], threading.Lock] = {}
+        self._memory = Memory(_PASSING)
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -235,10 +103,10 @@ class GapExplorer:
             DataError: if the corpus has no features, or the pictures are not encoded yet (`encode`).
         """
         self.components.profile.corpus(corpus)
-        own = self._once(("sample", corpus), lambda: self._sample(corpus))
+        own = self._memory.once(("sample", corpus), lambda: self._sample(corpus))
         if pictures is None or (own.real is not None and own.real.test_set == pictures):
             return own
-        real = self._known(("real", pictures))
+        real = self._memory.known(("real", pictures))
         if real is None:
             raise DataError(f"The pictures of {pictures!r} are not encoded yet.")
         return own.with_real(real)
@@ -246,7 +114,9 @@ class GapExplorer:
     def is_encoded(self, corpus: str, pictures: str | None) -> bool:
         """Say whether the pictures are there without running CLIP."""
         own = self.sample(corpus).real
-        return pictures is None or (own and own.test_set) == pictures or self._known(("real", pictures))
+        return (
+            pictures is None or (own and own.test_set) == pictures or self._memory.known(("real", pictures))
+        )
 
     def encode(
         self,
@@ -280,7 +150,7 @@ class GapExplorer:
                 test_set=pictures, features=torch.cat(features).numpy(), captions=captions, texts=texts
             )
 
-        return self._once(("real", pictures), make)
+        return self._memory.once(("real", pictures), make)
 
     def range(self, corpus: str, control: Control) -> ControlRange:
         """Return the values that a control takes."""
@@ -313,7 +183,10 @@ class GapExplorer:
 
     def is_laid_out(self, view: GapView) -> bool:
         """Say whether `places` needs no UMAP fit."""
-        if view.layout is Layout.PCA or self._known(("space", view.corpus, view.dimensions)) is not None:
+        if (
+            view.layout is Layout.PCA
+            or self._memory.known(("space", view.corpus, view.dimensions)) is not None
+        ):
             return True
         gap_map = self._gap_map(view.corpus)
         return gap_map is not None and all(
@@ -348,7 +221,7 @@ class GapExplorer:
     def moved(self, view: GapView) -> Moved:
         """Return what the control makes of the features."""
         key = ("moved", view.corpus, view.control, view.value)
-        return self._once(key, lambda: move(self.sample(view.corpus), view.control, view.value))
+        return self._memory.once(key, lambda: move(self.sample(view.corpus), view.control, view.value))
 
     def neighbours(
         self, view: GapView, kind: Kind, item: int, count: int = NEIGHBOURS_EACH
@@ -392,7 +265,7 @@ class GapExplorer:
             sheets[Kind.GENERATED] = generated
         real = sample.real
         if real is not None and real.test_set in self.components.profile.test_sets:
-            sheets[Kind.REAL] = self._once(("sheet", "real", real.test_set), lambda: self._sheet(real))
+            sheets[Kind.REAL] = self._memory.once(("sheet", "real", real.test_set), lambda: self._sheet(real))
         return sheets
 
     def picture(self, corpus: str, item: int) -> Image.Image | None:
@@ -407,7 +280,7 @@ class GapExplorer:
         if real is None or real.test_set not in self.components.profile.test_sets:
             return None
         folder = self.components.profile.test_sets[real.test_set]
-        test_set = self._once(("test set", real.test_set), lambda: TestSet.open(folder))
+        test_set = self._memory.once(("test set", real.test_set), lambda: TestSet.open(folder))
         return load_image(test_set.images[item - len(sample)])
 
     # -- numbers -------------------------------------------------------------------------------
@@ -454,7 +327,9 @@ class GapExplorer:
         random ones have axes of their own.
         """
         sample = self.sample(view.corpus)
-        axes = self._once(("gap axes", view.corpus), lambda: gap_axes(*_paired(sample, Kind.GENERATED)))
+        axes = self._memory.once(
+            ("gap axes", view.corpus), lambda: gap_axes(*_paired(sample, Kind.GENERATED))
+        )
         panels = [
             _panel(kind.value, kind.value, _paired(sample, kind), axes)
             for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED)
@@ -482,7 +357,7 @@ class GapExplorer:
             rows = np.sort(np.random.default_rng(0).permutation(rows)[:HEATMAP_PAIRS])
         captions = [sample.captions[row] for row in rows]
         texts = sample.features[Kind.TEXT]
-        clusters = self._once(
+        clusters = self._memory.once(
             ("clusters", view.corpus, rows.tobytes()), lambda: order_by_clusters(texts[rows], captions)
         )
         images, texts = self._stage_pairs(view, stage)
@@ -507,7 +382,7 @@ class GapExplorer:
             texts = sample.features[Kind.TEXT][rows]
             return {k: loss_along_shift(sample.features[k][rows], texts, SHIFT_AMOUNTS) for k in kinds}
 
-        return self._once(("shift", corpus), make)
+        return self._memory.once(("shift", corpus), make)
 
     def samples(self, view: GapView, should_stop: Callable[[], bool] = lambda: False) -> list[SampleCaption]:
         """Let a shipped decoder caption a few items, before and after the control is turned.
@@ -525,7 +400,7 @@ class GapExplorer:
         if not items:
             items = np.sort(np.random.default_rng(0).permutation(fitting)[:CAPTIONED]).tolist()
         key = ("captions", view.corpus, view.pictures, view.control, view.value, tuple(items))
-        found = self._known(key)
+        found = self._memory.known(key)
         if found is not None:
             return cast(list[SampleCaption], found)
         reading = read(sample, view.control, view.value, items)
@@ -539,7 +414,7 @@ class GapExplorer:
             SampleCaption(item=item, reference=sample.caption(item), before=before, now=now)
             for item, before, now in zip(items, captions[: len(items)], captions[len(items) :], strict=True)
         ]
-        return self._keep(key, made)
+        return self._memory.keep(key, made)
 
     def warm(self, corpus: str) -> None:
         """Compute, in the calling thread, what the first turns of the controls need."""
@@ -574,7 +449,7 @@ class GapExplorer:
     def _principal_axes(self, view: GapView) -> Axes:
         """The axes of the corpus' own points; other pictures and moved features do not turn the map."""
         clouds = self._clouds(self.sample(view.corpus))
-        return self._once(
+        return self._memory.once(
             ("axes", view.corpus, view.dimensions),
             lambda: principal_axes(np.concatenate(list(clouds.values())), view.dimensions),
         )
@@ -606,14 +481,14 @@ class GapExplorer:
             }
             return GapMap(points, {"method": "umap", "corpus": corpus})
 
-        return self._once(("space", corpus, dimensions), fit)
+        return self._memory.once(("space", corpus, dimensions), fit)
 
     def _generated_sheet(self, corpus: str) -> ContactSheet | None:
         map_path = self.components.profile.corpus(corpus).map
         if map_path is None or not (path := pictures_path(map_path)).is_file():
             return None
         count = len(self.sample(corpus))
-        return self._once(("sheet", corpus), lambda: ContactSheet.load(path, count))
+        return self._memory.once(("sheet", corpus), lambda: ContactSheet.load(path, count))
 
     def _sheet(self, real: RealPictures) -> ContactSheet:
         test_set = TestSet.open(self.components.profile.test_sets[real.test_set]).head(len(real))
@@ -621,7 +496,7 @@ class GapExplorer:
 
     def _random(self, sample: GapSample) -> Pairs:
         width = sample.features[Kind.TEXT].shape[1]
-        return self._once(("random", len(sample), width), lambda: random_pairs(len(sample), width))
+        return self._memory.once(("random", len(sample), width), lambda: random_pairs(len(sample), width))
 
     def _stage_pairs(self, view: GapView, stage: str) -> Pairs:
         sample = self.sample(view.corpus)
@@ -650,40 +525,10 @@ class GapExplorer:
         number = len(images) if rows is None else len(rows)
         chosen = None if rows is None else rows.tobytes()
         where = view.pictures if key == Kind.REAL.value else None
-        measures = self._once(
+        measures = self._memory.once(
             ("measures", view.corpus, where, key, chosen), lambda: measure_rows(images, texts, rows)
         )
         return StageMeasures(key=str(key), name=name, pairs=number, measures=measures)
-
-    # -- memory --------------------------------------------------------------------------------
-
-    def _known(self, key: tuple[Any, ...]) -> Any:
-        with self._lock:
-            if key in self._passing:
-                self._passing.move_to_end(key)
-                return self._passing[key]
-            return self._lasting.get(key)
-
-    def _keep(self, key: tuple[Any, ...], value: T) -> T:
-        with self._lock:
-            if key[0] not in _PASSING:
-                self._lasting[key] = value
-                return value
-            self._passing[key] = value
-            while len(self._passing) > _REMEMBERED:
-                self._passing.popitem(last=False)
-        return value
-
-    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """Return what is known, or make it once however many ask at the same time."""
-        with self._lock:
-            mine = self._pending.setdefault(key, threading.Lock())
-        with mine:
-            found = self._known(key)
-            made: T = found if found is not None else self._keep(key, make())
-        with self._lock:
-            self._pending.pop(key, None)
-        return made
 
 
 def _paired(sample: GapSample, kind: Kind) -> Pairs:

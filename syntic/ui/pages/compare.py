@@ -1,0 +1,429 @@
+"""The page "Compare": one picture and every system, two systems on all pictures, the paper's tables."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ...compare_service import (
+    CompareEvent,
+    CompareRequest,
+    Group,
+    PairView,
+    PictureChoice,
+    PictureRead,
+    Source,
+    SystemCaption,
+    SystemFailed,
+    SystemStarted,
+    name_for_people,
+)
+from ...errors import Cancelled, DataError, InputError, SynticError
+from ...jobs import RUN_PREFIX
+from ...service import SynticService, Waiting
+from ..components.chooser import picture_buttons
+from ..components.comparison import SideBySide, SystemRow, outcome_markup, result_table
+from ..components.notices import broken_link
+from ..components.pictures import data_uri, thumbnail_uri
+from ..components.stage_card import empty
+from ..errors import describe, to_gradio
+from ..newest import Newest
+from ..own_runs import decoder_choices, decoder_label, own_runs
+from .compare_api import CompareEndpoints
+from .compare_layout import (
+    ANY,
+    NO_CAPTIONS,
+    STANDARD_SYSTEMS,
+    build_compare_layout,
+    filter_choices,
+    system_mark,
+)
+from .compare_link import CompareState, names_comparison, read_compare_query, write_compare_query
+
+CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
+SHOWN = 20  # test pictures at a time
+_REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
+
+Updates = dict[Any, Any]
+
+
+class Compare:
+    """The page and its handlers, on one service; making it inside a `gr.Blocks` draws it."""
+
+    def __init__(self, service: SynticService) -> None:
+        self.service = service
+        self.comparison = service.comparison
+        self._runs = Newest()
+        self.choice = gr.State(None)
+        self.link = gr.Textbox(visible="hidden", elem_id="c-link")
+        self.own_runs = own_runs()
+        self.panel, self.views = build_compare_layout(service, self._standard().pair)
+        self._wire()
+
+    # -- wiring --------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        panel, views = self.panel, self.views
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        several: dict[str, Any] = {"trigger_mode": "multiple", **quick}
+        picks = [
+            panel.examples.select(self.pick_example, None, self.choice, **several),
+            panel.test_pictures.select(self.pick_test, panel.test_set, self.choice, **several),
+            views.outcome.select(self.pick_test, views.test_set, self.choice, **several),
+            panel.run_own.click(self.pick_own, panel.own_picture, self.choice, **several),
+            panel.run.click(self.keep_choice, self.choice, self.choice, **several),
+        ]
+        inputs = {"choice": self.choice, **self._state_inputs}
+        for pick in picks:
+            pick.success(
+                self.run,
+                inputs_kwargs=inputs,
+                outputs=[views.result, views.notice, views.stop, self.link],
+                show_progress="hidden",
+                trigger_mode="multiple",
+                api_visibility="private",
+                concurrency_limit=CONCURRENT_RUNS,
+                concurrency_id="compare",
+            )
+        views.stop.click(self.stop, None, None, **quick)
+        panel.others.click(self.show_others, panel.test_set, panel.test_pictures, **quick)
+        panel.test_set.input(self.show_others, panel.test_set, panel.test_pictures, **quick)
+        latest: dict[str, Any] = {"trigger_mode": "always_last", **quick}
+        views.test_set.input(
+            self.change_set,
+            inputs_kwargs=inputs,
+            outputs=[views.first, views.second, *self._filters, views.outcome, self.link],
+            **latest,
+        )
+        gr.on(
+            [box.input for box in (views.first, views.second, *self._filters)],
+            self.change_pair,
+            inputs_kwargs=inputs,
+            outputs=[views.outcome, self.link],
+            **latest,
+        )
+        views.table_name.input(
+            self.change_table, inputs_kwargs=inputs, outputs=[views.table, self.link], **latest
+        )
+        gr.on(
+            [box.input for box in panel.systems.values()],
+            self.change_systems,
+            inputs_kwargs=inputs,
+            outputs=self.link,
+            **latest,
+        )
+        self.link.change(None, self.link, None, js=_REPLACE_LINK)
+
+    def load(self, demo: gr.Blocks) -> None:
+        """Fill the page when a visitor opens it; nothing is captioned."""
+        CompareEndpoints(self.service).add()
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
+
+    @property
+    def _filters(self) -> list[gr.Dropdown]:
+        return [self.views.label, self.views.count, self.views.setting]
+
+    @property
+    def _state_inputs(self) -> dict[str, Any]:
+        views = self.views
+        return {
+            **{f"systems_{group}": box for group, box in self.panel.systems.items()},
+            "table": views.table_name,
+            "test_set": views.test_set,
+            "first": views.first,
+            "second": views.second,
+            "label": views.label,
+            "count": views.count,
+            "setting": views.setting,
+        }
+
+    @property
+    def restored(self) -> list[Any]:
+        """The components that `restore` may change."""
+        panel, views = self.panel, self.views
+        pair = [views.test_set, views.first, views.second, *self._filters, views.outcome]
+        shown = [views.notice, views.result, views.table_name, views.table, *pair]
+        return [panel.test_pictures, *panel.systems.values(), self.choice, *shown]
+
+    # -- handlers ------------------------------------------------------------------------------
+
+    def pick_example(self, event: gr.SelectData) -> PictureChoice:
+        """Choose the example picture that was clicked."""
+        return PictureChoice(Source.EXAMPLE, str(event.value))
+
+    def pick_test(self, test_set: str | None, event: gr.SelectData) -> PictureChoice:
+        """Choose the test picture that was clicked."""
+        return PictureChoice(Source.TEST, str(event.value), test_set or "")
+
+    def pick_own(self, path: str | None) -> PictureChoice:
+        """Choose the picture that was uploaded."""
+        if path is None:
+            raise to_gradio(InputError("There is no picture yet; drop one into the box first."))
+        return PictureChoice(Source.UPLOAD, path)
+
+    def keep_choice(self, choice: PictureChoice | None) -> PictureChoice:
+        """Run again on what was chosen last."""
+        if choice is None:
+            raise to_gradio(InputError("No picture is chosen yet; pick one above first."))
+        return choice
+
+    def run(self, request: gr.Request, **inputs: Any) -> Iterator[Updates]:
+        """Let every ticked system caption the picture, each line as soon as it is written.
+
+        Bad input is refused before anything on the page changes. A second run of the same visitor stops
+        the first, which then leaves the page alone.
+        """
+        state = self._state(**inputs)
+        picture, stop = self.keep_choice(state.picture), threading.Event()
+        try:
+            wanted = CompareRequest(picture=picture, systems=state.systems)
+            events = self.comparison.compare(wanted, stop.is_set)
+        except SynticError as error:
+            raise to_gradio(error) from error
+        self._runs.begin(request, stop)
+        view = self._begin(state)
+        result = self.views.result
+        try:
+            yield {
+                result: view.markup(),
+                self.views.notice: "",
+                self.views.stop: gr.update(interactive=True),
+                self.link: self._link(state),
+            }
+            with closing(events):
+                for event in events:
+                    if not self._runs.is_newest(request, stop):
+                        return
+                    self._follow(view, event)
+                    yield {result: view.markup()}
+            view.line = _describe(picture)
+            yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
+        except Cancelled:
+            if self._runs.is_newest(request, stop):
+                view.line = "Stopped; what was written so far stays."
+                yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
+        except Exception as error:
+            if self._runs.is_newest(request, stop):
+                view.line, view.is_error = describe(error), True
+                yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
+            raise to_gradio(error) from error
+        finally:
+            self._runs.end(request, stop)
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the visitor's run before its next system."""
+        self._runs.stop(request)
+
+    def show_others(self, test_set: str | None) -> str:
+        """Show other pictures of the test set."""
+        return self._some_pictures(test_set, secrets.randbits(32))
+
+    def change_set(self, **inputs: Any) -> Updates:
+        """Take another test set: its systems and its filters, and what comes of them."""
+        state = self._state(**inputs)
+        assert state.pair is not None
+        systems = list(self.comparison.captioned().get(state.pair.test_set, {}))
+        first, second = (*systems, "", "")[:2]
+        pair = PairView(test_set=state.pair.test_set, first=first, second=second or first)
+        state = replace(state, pair=pair)
+        return {**self._show_pair(pair), self.link: self._link(state)}
+
+    def change_pair(self, **inputs: Any) -> Updates:
+        """Set two other systems against each other, or count other pictures."""
+        state = self._state(**inputs)
+        return {self.views.outcome: self._outcome(state.pair), self.link: self._link(state)}
+
+    def change_table(self, **inputs: Any) -> Updates:
+        """Show another table."""
+        state = self._state(**inputs)
+        return {self.views.table: self._table(state.table), self.link: self._link(state)}
+
+    def change_systems(self, **inputs: Any) -> str:
+        """Remember in the link who is ticked."""
+        return self._link(self._state(**inputs))
+
+    def restore(self, request: gr.Request, own_runs: Any = None) -> Updates:
+        """Put what the link names, or a first view, on the page; nothing runs."""
+        standard, notice = self._standard(), ""
+        state, query = standard, dict(request.query_params)
+        own = decoder_choices(self.service, own_runs)
+        if names_comparison(query):
+            try:
+                state = read_compare_query(query, standard)
+                own = self._with_shared(own, state.systems)
+                self._check(state)
+            except SynticError as error:
+                state, notice = standard, broken_link(error)
+        updates: Updates = {
+            self.views.notice: notice,
+            self.panel.test_pictures: self._some_pictures(
+                next(iter(self.service.profile.test_sets), None), 0
+            ),
+            self.views.table_name: state.table,
+            self.views.table: self._table(state.table),
+            **self._tick(state.systems, own, is_link=state is not standard),
+            **(self._show_pair(state.pair) if state.pair else {}),
+        }
+        if state.picture is not None:  # a visitor may have picked one already, while the page was loading
+            updates[self.choice] = state.picture
+            updates[self.views.result] = self._restored_picture(state.picture)
+        return updates
+
+    # -- what is asked -------------------------------------------------------------------------
+
+    def _state(self, *, choice: Any = None, **inputs: Any) -> CompareState:
+        systems = [key for group in Group for key in inputs.get(f"systems_{group}") or []]
+        pair = None
+        if inputs.get("first") and inputs.get("second"):
+            pair = PairView(
+                test_set=inputs.get("test_set") or "",
+                first=inputs["first"],
+                second=inputs["second"],
+                label=inputs.get("label") or ANY,
+                count=int(inputs.get("count") or 0),
+                setting=inputs.get("setting") or ANY,
+            )
+        return CompareState(
+            picture=choice, systems=tuple(systems), table=inputs.get("table") or "table4", pair=pair
+        )
+
+    def _standard(self) -> CompareState:
+        """What a first visit shows."""
+        known = [system.key for system in self.comparison.systems()]
+        ticked = tuple(key for key in known if key in STANDARD_SYSTEMS)
+        pair = None
+        for test_set, systems in self.comparison.captioned().items():
+            names = list(systems)
+            first = "syntic" if "syntic" in systems else names[-1]
+            second = "baseline" if "baseline" in systems else names[0]
+            pair = PairView(test_set=test_set, first=first, second=second)
+            break
+        return CompareState(systems=ticked, pair=pair)
+
+    def _check(self, state: CompareState) -> None:
+        """Refuse a link that names what there is not."""
+        if state.picture is not None:
+            self.comparison.picture(state.picture)
+        if state.systems:
+            picture = state.picture or PictureChoice(Source.UPLOAD, "")
+            self.comparison.check(CompareRequest(picture=picture, systems=state.systems))
+        if state.pair is not None:
+            self.comparison.pair(state.pair)
+
+    def _with_shared(self, own: list[tuple[str, str]], systems: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Add the runs that a link names and that are somebody else's, who gave the link away."""
+        known = {name for _, name in own}
+        shared = [
+            (decoder_label(trained), trained.name)
+            for key in systems
+            if key.startswith(RUN_PREFIX) and key not in known
+            if (trained := self.service.jobs.finished(key)) is not None
+        ]
+        return [*own, *shared]
+
+    def _link(self, state: CompareState) -> str:
+        return write_compare_query(state, self._standard())
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    def _begin(self, state: CompareState) -> SideBySide:
+        known = {system.key: system for system in self.comparison.systems()}
+        rows = {}
+        for key in dict.fromkeys(state.systems):
+            if key in known:
+                rows[key] = SystemRow(known[key].label, system_mark(known[key]))
+            elif (trained := self.service.jobs.finished(key)) is not None:
+                rows[key] = SystemRow(decoder_label(trained), trained.variant)
+        return SideBySide("Loading what is needed …", rows, profile=self.service.profile.name)
+
+    def _follow(self, view: SideBySide, event: CompareEvent) -> None:
+        if isinstance(event, Waiting):
+            runs = "one run is" if event.ahead == 1 else f"{event.ahead} runs are"
+            view.line = f"Waiting for the models: {runs} ahead …"
+        elif isinstance(event, PictureRead):
+            view.picture = data_uri(event.image, side_px=296)
+            view.references, view.scored_with = event.references, event.scored_with
+            view.line = "Encoding the picture …"
+        elif isinstance(event, SystemStarted):
+            view.rows[event.key].state = "running"
+            view.line = f"{view.rows[event.key].label} writes …"
+        elif isinstance(event, SystemCaption):
+            view.rows[event.key].state, view.rows[event.key].caption = "done", event
+            view.tags = event.tags
+        elif isinstance(event, SystemFailed):
+            view.rows[event.key].state, view.rows[event.key].detail = "failed", event.detail
+
+    def _restored_picture(self, choice: PictureChoice) -> str:
+        picture = thumbnail_uri(self.comparison.picture(choice), side_px=296)
+        line = f"{_describe(choice)}. Restored from the link; press Compare."
+        return SideBySide(line, {}, picture=picture, references=self.comparison.references(choice)).markup()
+
+    def _tick(self, systems: tuple[str, ...], own: list[tuple[str, str]], *, is_link: bool) -> Updates:
+        updates: Updates = {}
+        for group, box in self.panel.systems.items():
+            if group is Group.OWN:
+                ticked = [name for _, name in own if not is_link or name in systems]
+                updates[box] = gr.update(choices=own, value=ticked, visible=bool(own))
+            elif is_link:
+                updates[box] = [key for _, key in box.choices if key in systems]
+        return updates
+
+    def _show_pair(self, pair: PairView) -> Updates:
+        views = self.views
+        systems = self._pair_systems(pair.test_set)
+        filters = filter_choices(self.service, pair.test_set)
+        return {
+            views.test_set: pair.test_set,
+            views.first: gr.update(choices=systems, value=pair.first),
+            views.second: gr.update(choices=systems, value=pair.second),
+            views.label: gr.update(choices=filters["label"], value=pair.label),
+            views.count: gr.update(choices=filters["count"], value=pair.count),
+            views.setting: gr.update(
+                choices=filters["setting"], value=pair.setting, visible=len(filters["setting"]) > 1
+            ),
+            views.outcome: self._outcome(pair),
+        }
+
+    def _pair_systems(self, test_set: str) -> list[tuple[str, str]]:
+        return [(name_for_people(name), name) for name in self.comparison.captioned().get(test_set, {})]
+
+    def _outcome(self, pair: PairView | None) -> str:
+        if pair is None:
+            return empty(NO_CAPTIONS)
+        try:
+            outcome = self.comparison.pair(pair)
+            world = f"The profile “{self.service.profile.name}”, its test set “{pair.test_set}”."
+            return outcome_markup(outcome, pair.first, pair.second, world)
+        except SynticError as error:  # this handler is unqueued: nobody would see a message box
+            return empty(describe(error))
+
+    def _table(self, experiment: str) -> str:
+        table = self.comparison.tables().get(experiment)
+        if table is None:
+            return empty(self.comparison.missing(experiment))
+        return empty(describe(table)) if isinstance(table, DataError) else result_table(table)
+
+    def _some_pictures(self, test_set: str | None, seed: int) -> str:
+        try:
+            known = self.comparison.test_set(test_set or "")
+        except SynticError as error:
+            return empty(describe(error))
+        rows = np.random.default_rng(seed).permutation(len(known))[:SHOWN]
+        pictures = {known.names[row]: thumbnail_uri(known.images[row]) for row in rows.tolist()}
+        return picture_buttons(pictures, "Test picture")
+
+
+def _describe(choice: PictureChoice) -> str:
+    return {
+        Source.TEST: f"Test picture {choice.value} of “{choice.test_set}”",
+        Source.EXAMPLE: f"Example picture {choice.value}",
+        Source.UPLOAD: "Your picture",
+    }[choice.source]

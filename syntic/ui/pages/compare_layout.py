@@ -1,0 +1,229 @@
+"""The widgets of the page "Compare": who and what on the left, three cards on the right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ...compare_service import MANY, Group, PairView, SystemChoice, name_for_people
+from ...evaluation.results import EXPERIMENTS
+from ...service import SynticService
+from ..components.chooser import changing_chooser, picture_buttons
+from ..components.picture_box import picture_box
+from ..components.pictures import thumbnail_uri
+from ..components.stage_card import empty
+from ..scripts import script
+
+SCRIPT = script("compare.js")
+STANDARD_SYSTEMS = ("syntic", "fp+af", "fp", "baseline", "decap", "capdec", "clipre", "clipcap")
+GROUP_TITLES = {
+    Group.VARIANT: "SynTIC and what it is without its parts",
+    Group.TEXTS: "Learned from texts alone",
+    Group.PICTURES: "Learned from real pictures",
+    Group.OWN: "Yours, from the page Train",
+}
+ANY = ""
+_HINT = "Pick a picture on the left; every ticked system captions it here."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparePanel:
+    """What a visitor chooses from.
+
+    Attributes:
+        systems: one list for each group.
+    """
+
+    examples: gr.HTML
+    test_pictures: gr.HTML
+    test_set: gr.Dropdown
+    others: gr.Button
+    own_picture: gr.Image
+    run_own: gr.Button
+    systems: dict[Group, gr.CheckboxGroup]
+    run: gr.Button
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareViews:
+    """What shows it."""
+
+    notice: gr.HTML
+    result: gr.HTML
+    stop: gr.Button
+    table_name: gr.Radio
+    table: gr.HTML
+    test_set: gr.Dropdown
+    first: gr.Dropdown
+    second: gr.Dropdown
+    label: gr.Dropdown
+    count: gr.Dropdown
+    setting: gr.Dropdown
+    outcome: gr.HTML
+
+
+def build_compare_layout(service: SynticService, pair: PairView | None) -> tuple[ComparePanel, CompareViews]:
+    """Draw the page inside the current `gr.Blocks`."""
+    with gr.Row(elem_id="c-page", elem_classes="c-page"):
+        with gr.Column(elem_id="c-panel"):
+            panel = _build_panel(service)
+        with gr.Column(elem_id="c-views"):
+            views = _build_views(service, pair)
+    return panel, views
+
+
+def system_choices(systems: list[SystemChoice], group: Group) -> list[tuple[str, str]]:
+    """Return (label, key) of the systems of a group; what has to be known of one stands behind its name."""
+    return [
+        (system.label + (f" — {mark}" if (mark := system_mark(system)) else ""), system.key)
+        for system in systems
+        if system.group is group
+    ]
+
+
+def system_mark(system: SystemChoice) -> str:
+    """Return what has to be known of a system before its numbers are compared."""
+    marks = ["real pairs: an upper bound"] if system.is_upper_bound else []
+    return ", ".join([*marks, *(["slow"] if system.is_slow else [])])
+
+
+def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tuple[str, str | int]]]:
+    """Return the choices of the three filters."""
+    found = service.comparison.filters(test_set)
+    return {
+        "label": [("any class", ANY), *((label, label) for label in found.labels)],
+        "count": [
+            ("any number of objects", 0),
+            *((f"{count} or more" if count == MANY else str(count), count) for count in found.counts),
+        ],
+        "setting": [("any setting", ANY), *((setting, setting) for setting in found.settings)],
+    }
+
+
+def _build_panel(service: SynticService) -> ComparePanel:
+    systems = service.comparison.systems()
+    pictures = {name: thumbnail_uri(path) for name, path in service.example_images.items()}
+    sets = list(service.profile.test_sets)
+    gr.HTML('<h2 class="s-heading">Pick a picture <small>every ticked system captions it</small></h2>')
+    with gr.Tabs():
+        with gr.Tab("Gallery"):
+            markup = picture_buttons(pictures, "Example picture") if pictures else empty("There is none.")
+            examples = changing_chooser(markup, "c-examples")
+        with gr.Tab("Test pictures"):
+            test_set = gr.Dropdown(
+                sets,
+                value=sets[0] if sets else None,
+                label="Test set",
+                visible=len(sets) > 1,
+                elem_id="c-set",
+            )
+            test_pictures = changing_chooser("", "c-test")
+            others = gr.Button("Show others", variant="secondary", size="sm", elem_id="c-others")
+        with gr.Tab("Own picture"):
+            own_picture = picture_box()
+            run_own = gr.Button("Caption it", variant="primary", size="md", elem_id="c-run-own")
+    gr.HTML('<h2 class="s-heading">Who captions it</h2>')
+    boxes = {}
+    for group in Group:
+        choices = system_choices(systems, group)
+        boxes[group] = gr.CheckboxGroup(
+            choices,  # type: ignore[arg-type]
+            value=[key for _, key in choices if key in STANDARD_SYSTEMS],
+            label=GROUP_TITLES[group],
+            visible=bool(choices),
+            elem_id=f"c-{group}",
+        )
+        # A link may name a training run, which is among the choices of its visitor only.
+        boxes[group].preprocess = lambda payload: payload  # type: ignore[method-assign]
+    run = gr.Button("Compare", variant="primary", size="md", elem_id="c-run")
+    return ComparePanel(
+        examples=examples,
+        test_pictures=test_pictures,
+        test_set=test_set,
+        others=others,
+        own_picture=own_picture,
+        run_own=run_own,
+        systems=boxes,
+        run=run,
+    )
+
+
+def _build_views(service: SynticService, pair: PairView | None) -> CompareViews:
+    notice = gr.HTML("", elem_id="c-notice")
+    with gr.Column(elem_classes="g-card", elem_id="c-result"):
+        _words("One picture, every system", "")
+        result = gr.HTML(empty(_HINT), js_on_load=SCRIPT)
+        with gr.Row(elem_classes="s-actions"):
+            stop = gr.Button("Stop", variant="secondary", size="sm", interactive=False, elem_id="c-stop")
+            gr.Button("Copy link", variant="secondary", size="sm", elem_id="s-copy")
+    with gr.Column(elem_classes="g-card", elem_id="c-pair"):
+        _words(
+            "Two systems, all pictures",
+            "From the captions that an experiment left behind; no model runs. The tiles are the pictures on "
+            "which the CIDEr of the two differs most.",
+        )
+        choosers = _build_pair(service, pair)
+        outcome = gr.HTML(empty(NO_CAPTIONS) if pair is None else "", js_on_load=SCRIPT)
+    with gr.Column(elem_classes="g-card", elem_id="c-tables"):
+        _words("The paper’s tables", "Reproduced on this profile, beside the paper’s own numbers.")
+        table_name = gr.Radio(
+            [(title.partition(":")[0], name) for name, title in EXPERIMENTS.items()],
+            value="table4",
+            show_label=False,
+            container=False,
+            elem_id="c-table",
+        )
+        table = gr.HTML("", js_on_load=SCRIPT)
+    return CompareViews(
+        notice=notice,
+        result=result,
+        stop=stop,
+        table_name=table_name,
+        table=table,
+        outcome=outcome,
+        **choosers,
+    )
+
+
+NO_CAPTIONS = "No captions were committed yet; `python -m syntic experiment table4` writes some."
+
+
+def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.Dropdown]:
+    captioned = service.comparison.captioned()
+    sets = list(captioned)
+    test_set = pair.test_set if pair else None
+    systems = [(name_for_people(name), name) for name in captioned.get(test_set or "", {})]
+    filters = filter_choices(service, pair.test_set) if pair else {"label": [], "count": [], "setting": []}
+    shown = pair is not None
+    with gr.Row(elem_classes="c-pair", visible=shown):
+        first = gr.Dropdown(
+            systems, value=pair.first if pair else None, label="This system", elem_id="c-first"
+        )
+        second = gr.Dropdown(
+            systems, value=pair.second if pair else None, label="against", elem_id="c-second"
+        )
+        chosen = gr.Dropdown(sets, value=test_set, label="on", visible=len(sets) > 1, elem_id="c-on")
+    with gr.Row(elem_classes="c-pair", visible=shown):
+        label = gr.Dropdown(filters["label"], value=ANY, label="Class", elem_id="c-label")
+        count = gr.Dropdown(filters["count"], value=0, label="Objects", elem_id="c-count")
+        setting = gr.Dropdown(
+            filters["setting"],
+            value=ANY,
+            label="Setting",
+            visible=len(filters["setting"]) > 1,
+            elem_id="c-setting",
+        )
+    return {
+        "test_set": chosen,
+        "first": first,
+        "second": second,
+        "label": label,
+        "count": count,
+        "setting": setting,
+    }
+
+
+def _words(title: str, words: str) -> None:
+    text = f'<p class="s-note">{words}</p>' if words else ""
+    gr.HTML(f'<h2 class="s-title">{title}</h2>{text}')

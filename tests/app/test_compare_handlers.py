@@ -1,0 +1,139 @@
+"""The handlers of the page "Compare" as plain functions, on the tiny profile with real models."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from syntic.compare_service import Group, PictureChoice, Source
+from syntic.ui.pages.compare import Compare
+
+PICTURE = PictureChoice(Source.TEST, "0002", "everyday")
+INPUTS = {
+    f"systems_{Group.VARIANT}": ["syntic", "fp"],
+    f"systems_{Group.TEXTS}": ["clipre"],
+    f"systems_{Group.PICTURES}": [],
+    f"systems_{Group.OWN}": [],
+    "table": "table4",
+    "test_set": "everyday",
+    "first": "syntic",
+    "second": "baseline",
+    "label": "",
+    "count": 0,
+    "setting": "",
+}
+
+
+@pytest.fixture(scope="module")
+def page(service) -> Compare:
+    with gr.Blocks():
+        return Compare(service)
+
+
+def visitor(session: str = "one", **query) -> SimpleNamespace:
+    return SimpleNamespace(session_hash=session, query_params=query)
+
+
+def click(value: str) -> SimpleNamespace:
+    return SimpleNamespace(index=0, value=value)
+
+
+def test_a_click_chooses_a_picture(page):
+    assert page.pick_example(click("1")) == PictureChoice(Source.EXAMPLE, "1")
+    assert page.pick_test("everyday", click("0002")) == PICTURE
+    with pytest.raises(gr.Error, match="no picture yet"):
+        page.pick_own(None)
+    with pytest.raises(gr.Error, match="No picture is chosen"):
+        page.keep_choice(None)
+
+
+def test_every_ticked_system_gets_its_line_as_soon_as_it_is_written(page):
+    updates = list(page.run(visitor(), choice=PICTURE, **INPUTS))
+    shown = [update[page.views.result] for update in updates]
+    assert [markup.count('class="words" colspan') for markup in shown][0] == 3
+    assert shown[-1].count('class="words" colspan') == 0
+    assert "CLIPRe" in shown[-1]
+    assert "Test picture 0002" in shown[-1]
+    assert "profile “tiny”" in shown[-1]
+    assert updates[0][page.link] == "?test=0002&set=everyday&systems=syntic%2Cfp%2Cclipre"
+    assert updates[-1][page.views.stop]["interactive"] is False
+    assert len(page._runs) == 0
+
+
+def test_what_cannot_run_leaves_the_page_as_it_is(page):
+    for choice, inputs, message in (
+        (PictureChoice(Source.UPLOAD, "/nowhere/x.png"), INPUTS, "x.png"),
+        (PICTURE, {**INPUTS, f"systems_{Group.VARIANT}": [], f"systems_{Group.TEXTS}": []}, "No system"),
+    ):
+        seen = []
+        with pytest.raises(gr.Error, match=message):
+            seen.extend(page.run(visitor(), choice=choice, **inputs))
+        assert seen == []
+
+
+def test_stop_keeps_what_was_written(page):
+    updates = []
+    for update in page.run(visitor(), choice=PICTURE, **INPUTS):
+        updates.append(update[page.views.result])
+        if updates[-1].count('class="words" colspan') == 2:
+            page.stop(visitor("another"))  # somebody else's button changes nothing
+            page.stop(visitor())
+    assert "Stopped" in updates[-1]
+    assert updates[-1].count('class="words" colspan') >= 1
+
+
+def test_a_newer_run_of_the_same_visitor_wins(page):
+    old = page.run(visitor(), choice=PICTURE, **INPUTS)
+    next(old)
+    new = [update[page.views.result] for update in page.run(visitor(), choice=PICTURE, **INPUTS)]
+    rest = list(old)
+    assert "Test picture" in new[-1]
+    assert not any("Stopped" in update[page.views.result] for update in rest)
+
+
+def test_two_systems_follow_their_filters(page):
+    updates = page.change_pair(**{**INPUTS, "label": "dog"})
+    assert "4</strong>pictures count" in updates[page.views.outcome]
+    assert updates[page.link] == "?systems=syntic%2Cfp%2Cclipre&label=dog"
+    wrong = page.change_pair(**{**INPUTS, "setting": "moon"})
+    assert "No picture has the setting" in wrong[page.views.outcome], "it has to stand on the page"
+
+
+def test_a_table_says_its_world_and_a_missing_one_its_command(page):
+    assert "profile “tiny”" in page.change_table(**INPUTS)[page.views.table]
+    assert "120.0 ± 2.5" in page.change_table(**INPUTS)[page.views.table]
+    missing = page.change_table(**{**INPUTS, "table": "table1"})
+    assert "python -m syntic experiment table1" in missing[page.views.table]
+
+
+def test_a_first_visit_shows_all_but_captions_nothing(page, monkeypatch):
+    monkeypatch.setattr(page.comparison, "compare", lambda *args: pytest.fail("a visit must not run"))
+    updates = page.restore(visitor())
+    assert page.choice not in updates, "a visitor may have picked one while the page was loading"
+    assert updates[page.views.notice] == ""
+    assert page.views.result not in updates
+    assert updates[page.panel.test_pictures].count("data-value") == 4
+    assert set(updates) <= set(page.restored)
+
+
+def test_a_link_restores_without_running(page):
+    query = {"test": "0002", "set": "everyday", "systems": "fp,clipre", "table": "table3", "label": "dog"}
+    updates = page.restore(visitor(**query))
+    assert updates[page.choice] == PICTURE
+    assert updates[page.panel.systems[Group.VARIANT]] == ["fp"]
+    assert updates[page.views.table_name] == "table3"
+    assert updates[page.views.label]["value"] == "dog"
+    assert "press Compare" in updates[page.views.result]
+    assert set(updates) <= set(page.restored)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"test": "9999"}, {"systems": "nobody"}, {"table": "x"}, {"label": "moon"}, {"first": "x"}],
+)
+def test_a_broken_link_says_so_on_the_page(page, query):
+    updates = page.restore(visitor(**query))
+    assert "cannot be restored" in updates[page.views.notice]
+    assert updates[page.views.table_name] == "table4"
