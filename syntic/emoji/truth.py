@@ -102,12 +102,12 @@ def read_claims(caption: str) -> Claims:
             if relation and first is not None and first != label:
                 relations.append((first, relation, label))
             first = first or label
-            pending = relation = frozenset()
+            pending, relation = frozenset(), frozenset()
         elif meaning.counts:
             pending = frozenset(meaning.counts)
         elif meaning.settings:
             settings.append(frozenset(meaning.settings))
-            pending = relation = frozenset()
+            pending, relation = frozenset(), frozenset()
         elif meaning.relations:
             relation, pending = frozenset(meaning.relations), frozenset()
     return Claims(frozenset(things), tuple(counts), tuple(settings), tuple(relations))

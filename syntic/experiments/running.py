@@ -155,7 +155,7 @@ class Bench:
         projected = run.domain if run.system in TARGETED else run.corpus
         store = self.trainings.store(run)
         support = self.components.feature_store(projected) if projected != run.corpus else store
-        models = {"encoder": profile.encoder, "detector": profile.detector}
+        encoder, detector = profile.encoder, profile.detector
         search: dict[str, Any] = {"decoding": self.choices.decoding, "beam_size": BEAM_SIZE}
         if run.system == magic.NAME:
             search = {"magic": asdict(magic_settings(self._request(run, self.components)))}
@@ -175,7 +175,9 @@ class Bench:
             "temperature": run.temperature or profile.corpus(projected).temperature,
             "projection": asdict(profile.projection),
             "models": {
-                role: fingerprint_model(model.model, model.revision) for role, model in models.items()
+                "encoder": fingerprint_model(encoder.model, encoder.revision),
+                "pretrained": encoder.pretrained,
+                "detector": fingerprint_model(detector.model, detector.revision),
             },
             "threshold": profile.detector.threshold,
             "test_set": self._test_digest(run.test_set),
