@@ -16,7 +16,7 @@ from ..data.coco import TestSet
 from ..data.contact_sheet import ContactSheet
 from ..data.images import load_image
 from ..errors import DataError, InputError, SynticError
-from ..evaluation.axes import Axes, gap_axes, principal_axes
+from ..evaluation.axes import Axes, gap_axes
 from ..evaluation.controls import (
     Control,
     ControlRange,
@@ -36,15 +36,15 @@ from ..evaluation.gap import (
 )
 from ..evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
 from ..evaluation.heatmap import order_by_clusters, similarity_heatmap
-from ..evaluation.map import GapMap, Kind, MapPoints, lay_out, pictures_path
+from ..evaluation.map import GapMap, Kind, pictures_path
 from ..memory import Memory
 from ..method.components import Components
 from ..runtime import ModelLock
+from .layouts import Layouts
 from .views import (
     RANDOM,
     GapView,
     ItemRow,
-    Layout,
     Neighbour,
     OrderedHeatmap,
     Panel,
@@ -82,6 +82,7 @@ class GapExplorer:
         self._turns = turns
         self._gap_map = gap_map
         self._memory = Memory(_PASSING)
+        self._layouts = Layouts(self._memory, gap_map, lambda corpus: self._clouds(self.sample(corpus)))
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -183,36 +184,14 @@ class GapExplorer:
 
     def is_laid_out(self, view: GapView) -> bool:
         """Say whether `places` needs no UMAP fit."""
-        if (
-            view.layout is Layout.PCA
-            or self._memory.known(("space", view.corpus, view.dimensions)) is not None
-        ):
-            return True
-        gap_map = self._gap_map(view.corpus)
-        return gap_map is not None and all(
-            points.at(view.dimensions) is not None for points in gap_map.points.values()
-        )
+        return self._layouts.is_ready(view)
 
     def places(self, view: GapView) -> Places:
         """Return where every feature lies; UMAP is fitted only where no map ships (see `is_laid_out`)."""
         clouds = self._clouds(self.sample(view.corpus, view.pictures))
         if not self.is_standard(view):
             clouds |= self.moved(view).clouds
-        if view.layout is Layout.PCA:
-            axes = self._principal_axes(view)
-            return Places(
-                coordinates={kind: axes.place(features) for kind, features in clouds.items()},
-                explained=axes.explained,
-            )
-        layout = self._fitted(view.corpus, view.dimensions)
-        coordinates = {}
-        for kind, features in clouds.items():
-            known = layout.points.get(kind)
-            if known is not None and features is known.features:
-                coordinates[kind] = cast(np.ndarray, known.at(view.dimensions))
-            else:
-                coordinates[kind] = layout.place(features, dimensions=view.dimensions)
-        return Places(coordinates=coordinates, explained=None)
+        return self._layouts.place(view, clouds)
 
     def is_standard(self, view: GapView) -> bool:
         """Say whether the control is where it changes nothing."""
@@ -445,43 +424,6 @@ class GapExplorer:
         if sample.real is not None:
             clouds[Kind.REAL] = sample.real.features
         return clouds
-
-    def _principal_axes(self, view: GapView) -> Axes:
-        """The axes of the corpus' own points; other pictures and moved features do not turn the map."""
-        clouds = self._clouds(self.sample(view.corpus))
-        return self._memory.once(
-            ("axes", view.corpus, view.dimensions),
-            lambda: principal_axes(np.concatenate(list(clouds.values())), view.dimensions),
-        )
-
-    def _fitted(self, corpus: str, dimensions: int) -> GapMap:
-        """The corpus' map with that many dimensions, fitted here where it does not ship."""
-        gap_map = self._gap_map(corpus)
-        if gap_map is not None and all(p.at(dimensions) is not None for p in gap_map.points.values()):
-            return gap_map
-
-        def fit() -> GapMap:
-            sample = self.sample(corpus)
-            clouds = self._clouds(sample)
-            started = time.perf_counter()
-            stacked = np.concatenate(list(clouds.values())).astype(np.float32)
-            ends = np.cumsum([len(features) for features in clouds.values()])[:-1]
-            parts = np.split(lay_out(stacked, dimensions), ends)
-            logger.info(
-                "UMAP of %r in %d dimensions: %.1f s", corpus, dimensions, time.perf_counter() - started
-            )
-            points = {
-                kind: MapPoints(
-                    features=clouds[kind],
-                    coordinates=part[:, :2],  # of two dimensions there is another map, or none is asked for
-                    labels=[],
-                    space=part if dimensions == 3 else None,
-                )
-                for kind, part in zip(clouds, parts, strict=True)
-            }
-            return GapMap(points, {"method": "umap", "corpus": corpus})
-
-        return self._memory.once(("space", corpus, dimensions), fit)
 
     def _generated_sheet(self, corpus: str) -> ContactSheet | None:
         map_path = self.components.profile.corpus(corpus).map

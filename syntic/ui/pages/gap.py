@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,31 +11,29 @@ import gradio as gr
 import numpy as np
 
 from ...errors import Cancelled, InputError, SynticError
-from ...evaluation.controls import Control, name_value
+from ...evaluation.controls import Control
 from ...evaluation.map import Kind
 from ...gap_service import GapView, Layout
 from ...service import SynticService
 from ..components.contact_sheets import sheet_uris
-from ..components.gap_figures import heatmap_figure, panels_figure, shift_figure
-from ..components.gap_lists import LISTED, gallery, measures_table, neighbours, sample_captions
+from ..components.gap_figures import panels_figure
+from ..components.gap_lists import sample_captions
 from ..components.notices import broken_link
 from ..components.stage_card import empty
 from ..errors import describe, to_gradio
 from ..gap_texts import CONTROLS
 from ..newest import Newest
-from ..theme import KIND_NAMES
 from .gap_api import GapEndpoints
+from .gap_drawing import GapDrawing
 from .gap_layout import build_gap_layout
 from .gap_link import Marks, names_gap, read_gap_query, write_gap_query
 
 Updates = dict[Any, Any]
 
-EXAMPLES = 24  # items in the gallery while nothing is selected
 FRAMES = 20  # of one playing of a control
 FRAME_SECONDS = 0.25
 # The page has a base address of its own, so a query alone would lead to the first page.
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
-_HINT = "Click a mark on the map, a picture or a row to see its neighbours here."
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ class ModalityGap:
     def __init__(self, service: SynticService) -> None:
         self.service = service
         self.gap = service.gap
+        self.draw = GapDrawing(service.gap)
         self._reading = Newest()
         self.seen = gr.State(Seen())
         self.link = gr.Textbox(visible="hidden", elem_id="g-link")
@@ -263,8 +261,8 @@ class ModalityGap:
         try:
             if not self.gap.is_laid_out(view):
                 note = "UMAP is being fitted, about a minute; PCA meanwhile."
-                yield {self.views.map: self._map(replace(view, layout=Layout.PCA), seen.marks, note)}
-            yield {self.views.map: self._map(view, seen.marks), self.link: self._link(view, seen.marks)}
+                yield {self.views.map: self.draw.map(replace(view, layout=Layout.PCA), seen.marks, note)}
+            yield {self.views.map: self.draw.map(view, seen.marks), self.link: self._link(view, seen.marks)}
         except SynticError as error:
             raise to_gradio(error) from error
 
@@ -288,7 +286,7 @@ class ModalityGap:
         marks = replace(seen.marks, heatmap=inputs["stage"])
         return self._answer(
             lambda: {
-                self.views.heatmap: self._heatmap(view, marks.heatmap),
+                self.views.heatmap: self.draw.heatmap(view, marks.heatmap),
                 self.seen: replace(seen, marks=marks),
                 self.link: self._link(view, marks),
             }
@@ -304,9 +302,9 @@ class ModalityGap:
         return self._answer(
             lambda: {
                 self.seen: replace(seen, selection=self.gap.check(view).selection),
-                self.views.measures: self._measures(view),
-                self.views.heatmap: self._heatmap(view, seen.marks.heatmap),
-                self.views.gallery: self._gallery(view),
+                self.views.measures: self.draw.measures(view),
+                self.views.heatmap: self.draw.heatmap(view, seen.marks.heatmap),
+                self.views.gallery: self.draw.gallery(view),
                 self.link: self._link(view, seen.marks),
             }
         )
@@ -324,7 +322,7 @@ class ModalityGap:
         marks = replace(seen.marks, focus=_point(event))
         return self._answer(
             lambda: {
-                self.views.side: self._side(view, marks),
+                self.views.side: self.draw.side(view, marks),
                 self.seen: replace(seen, marks=marks),
                 self.link: self._link(view, marks),
             }
@@ -338,8 +336,8 @@ class ModalityGap:
         marks = replace(seen.marks, focus=point, shown=shown)
         return self._answer(
             lambda: {
-                self.views.side: self._side(view, marks),
-                self.views.map: self._map(view, marks),
+                self.views.side: self.draw.side(view, marks),
+                self.views.map: self.draw.map(view, marks),
                 self.seen: replace(seen, marks=marks),
                 self.link: self._link(view, marks),
             }
@@ -353,7 +351,7 @@ class ModalityGap:
         marks = replace(seen.marks, shown=tuple(Kind) if seen.marks.shown == alone else alone)
         return self._answer(
             lambda: {
-                self.views.map: self._map(view, marks),
+                self.views.map: self.draw.map(view, marks),
                 self.seen: replace(seen, marks=marks),
                 self.link: self._link(view, marks),
             }
@@ -404,10 +402,10 @@ class ModalityGap:
             controls.control: view.control.value,
             **self._show_control(view),
             **self._moving(view, marks),
-            views.side: self._side(view, marks),
+            views.side: self.draw.side(view, marks),
             views.heatmap_stage: marks.heatmap,
-            views.heatmap: self._heatmap(view, marks.heatmap),
-            views.gallery: self._gallery(view),
+            views.heatmap: self.draw.heatmap(view, marks.heatmap),
+            views.gallery: self.draw.gallery(view),
             self.seen: Seen(view.selection, marks),
         }
 
@@ -427,70 +425,15 @@ class ModalityGap:
     def _moving(self, view: GapView, marks: Marks) -> Updates:
         """All that follows a control; the heatmap only where it shows what was turned."""
         views = self.views
-        turned = {views.heatmap: self._heatmap(view, "now")} if marks.heatmap == "now" else {}
+        turned = {views.heatmap: self.draw.heatmap(view, "now")} if marks.heatmap == "now" else {}
         return {
-            views.map: self._map(view, marks),
-            views.measures: self._measures(view),
+            views.map: self.draw.map(view, marks),
+            views.measures: self.draw.measures(view),
             views.panels: panels_figure(self.gap.panels(view)),
-            views.shift: self._shift(view),
+            views.shift: self.draw.shift(view),
             self.link: self._link(view, marks),
             **turned,
         }
-
-    def _map(self, view: GapView, marks: Marks, note: str | None = None) -> dict[str, Any]:
-        places = self.gap.places(view)
-        sample = self.gap.sample(view.corpus, view.pictures)
-        clouds = {
-            kind.value: base64.b64encode(np.ascontiguousarray(c, dtype="<f4").tobytes()).decode()
-            for kind, c in places.coordinates.items()
-        }
-        return {
-            "key": f"{view.corpus} {view.pictures} {view.layout} {view.dimensions}",
-            "dimensions": view.dimensions,
-            "clouds": clouds,
-            "captions": [sample.caption(item) for item in range(sample.items)],
-            "pairs": len(sample),
-            "names": {kind.value: name for kind, name in KIND_NAMES.items()},
-            "selection": list(view.selection),
-            "shown": list(marks.shown),
-            "thumbnails": marks.thumbnails,
-            "focus": None if marks.focus is None else {"kind": marks.focus[0].value, "item": marks.focus[1]},
-            "note": note or self._map_note(view, places.explained),
-        }
-
-    def _map_note(self, view: GapView, explained: np.ndarray | None) -> str:
-        moved = "" if self.gap.is_standard(view) else f" Turned: {name_value(view.control, view.value)}."
-        if explained is None:
-            return f"UMAP, fitted once; what you turn is placed among its nearest neighbours.{moved}"
-        shares = " + ".join(f"{share:.0%}" for share in explained)
-        return f"PCA; its axes hold {shares} of the variance.{moved}"
-
-    def _measures(self, view: GapView) -> str:
-        return measures_table(self.gap.measures(view), len(view.selection))
-
-    def _heatmap(self, view: GapView, stage: str) -> str:
-        return heatmap_figure(self.gap.heatmap(view, stage), stage)
-
-    def _shift(self, view: GapView) -> str:
-        amount = view.value if view.control is Control.SHIFT else None
-        return shift_figure(self.gap.shift_curves(view.corpus), amount)
-
-    def _gallery(self, view: GapView) -> str:
-        sample = self.gap.sample(view.corpus, view.pictures)
-        items = list(view.selection)
-        if not items:
-            order = np.random.default_rng(0).permutation(sample.items)[:EXAMPLES]
-            items = np.sort(order).tolist()
-        rows = self.gap.rows(view, items[:LISTED])
-        return gallery(rows, len(items), len(sample), selected=bool(view.selection))
-
-    def _side(self, view: GapView, marks: Marks) -> str:
-        if marks.focus is None:
-            return empty(_HINT)
-        kind, item = marks.focus
-        found = self.gap.neighbours(view, kind, item)
-        sample = self.gap.sample(view.corpus, view.pictures)
-        return neighbours(kind, item, sample.caption(item), found, len(sample))
 
     def _link(self, view: GapView, marks: Marks) -> str:
         return write_gap_query(view, marks, self.gap.standard_view())

@@ -222,7 +222,9 @@ class WalkThrough:
                         return
                     if updates := self._show(view, event):
                         yield updates
-            yield {self.results.stop: gr.update(interactive=False)}
+            assert view.trace is not None
+            # With the last message, which a busy browser cannot skip.
+            yield {self.results.stop: gr.update(interactive=False), **self._offer_more(view.trace)}
         except Cancelled:
             if self._runs.is_newest(request, stop):
                 yield self._end(view, "Stopped.", failed=False)
@@ -348,8 +350,6 @@ class WalkThrough:
             updates[self.shown] = Shown(view.trace, corpus)
             temperature = view.trace.settings.temperature or 0.01
             updates[self.results.live_temperature] = gr.update(value=round(1 / temperature), visible=True)
-        if isinstance(event, Finished):
-            updates |= self._offer_more(event.trace, corpus)
         return updates
 
     def _familiarity(self, trace: Trace, corpus: str) -> Familiarity | None:
@@ -360,12 +360,12 @@ class WalkThrough:
             logger.warning("it is not known what the world of %r looks like: %s", corpus, error.detail)
             return None
 
-    def _offer_more(self, trace: Trace, corpus: str) -> Updates:
+    def _offer_more(self, trace: Trace) -> Updates:
         """Offer what a finished run can still be asked."""
         results = self.results
         tags = [tag for tag in trace.attention.tags if tag != NO_TAG] if trace.attention else []
         return {
-            self.shown: Shown(trace, corpus),
+            self.shown: Shown(trace, trace.settings.corpus),
             results.save: gr.update(interactive=True),
             results.tags: gr.update(choices=tags, value=tags, visible=bool(tags)),
         }

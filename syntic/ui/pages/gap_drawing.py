@@ -1,0 +1,87 @@
+"""The views of the page "Modality gap", each as what its place on the page takes."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from ...evaluation.controls import Control, name_value
+from ...gap_service import GapExplorer, GapView
+from ..components.gap_figures import heatmap_figure, shift_figure
+from ..components.gap_lists import LISTED, gallery, measures_table, neighbours
+from ..components.stage_card import empty
+from ..theme import KIND_NAMES
+from .gap_link import Marks
+
+EXAMPLES = 24  # items in the gallery while nothing is selected
+_HINT = "Click a mark on the map, a picture or a row to see its neighbours here."
+
+
+class GapDrawing:
+    """Draws what an explorer answers."""
+
+    def __init__(self, gap: GapExplorer) -> None:
+        self.gap = gap
+
+    def map(self, view: GapView, marks: Marks, note: str | None = None) -> dict[str, Any]:
+        """Return what the map draws from."""
+        places = self.gap.places(view)
+        sample = self.gap.sample(view.corpus, view.pictures)
+        clouds = {
+            kind.value: base64.b64encode(np.ascontiguousarray(c, dtype="<f4").tobytes()).decode()
+            for kind, c in places.coordinates.items()
+        }
+        return {
+            "key": f"{view.corpus} {view.pictures} {view.layout} {view.dimensions}",
+            "dimensions": view.dimensions,
+            "clouds": clouds,
+            "captions": [sample.caption(item) for item in range(sample.items)],
+            "pairs": len(sample),
+            "names": {kind.value: name for kind, name in KIND_NAMES.items()},
+            "selection": list(view.selection),
+            "shown": list(marks.shown),
+            "thumbnails": marks.thumbnails,
+            "focus": None if marks.focus is None else {"kind": marks.focus[0].value, "item": marks.focus[1]},
+            "note": note or self._map_note(view, places.explained),
+        }
+
+    def _map_note(self, view: GapView, explained: np.ndarray | None) -> str:
+        moved = "" if self.gap.is_standard(view) else f" Turned: {name_value(view.control, view.value)}."
+        if explained is None:
+            return f"UMAP, fitted once; what you turn is placed among its nearest neighbours.{moved}"
+        shares = " + ".join(f"{share:.0%}" for share in explained)
+        return f"PCA; its axes hold {shares} of the variance.{moved}"
+
+    def measures(self, view: GapView) -> str:
+        """Return the table of measures."""
+        return measures_table(self.gap.measures(view), len(view.selection))
+
+    def heatmap(self, view: GapView, stage: str) -> str:
+        """Return the heatmap of a step."""
+        return heatmap_figure(self.gap.heatmap(view, stage), stage)
+
+    def shift(self, view: GapView) -> str:
+        """Return the loss along the gap shift."""
+        amount = view.value if view.control is Control.SHIFT else None
+        return shift_figure(self.gap.shift_curves(view.corpus), amount)
+
+    def gallery(self, view: GapView) -> str:
+        """Return the selected items, or some examples."""
+        sample = self.gap.sample(view.corpus, view.pictures)
+        items = list(view.selection)
+        if not items:
+            order = np.random.default_rng(0).permutation(sample.items)[:EXAMPLES]
+            items = np.sort(order).tolist()
+        rows = self.gap.rows(view, items[:LISTED])
+        return gallery(rows, len(items), len(sample), selected=bool(view.selection))
+
+    def side(self, view: GapView, marks: Marks) -> str:
+        """Return the neighbours of the point in focus."""
+        if marks.focus is None:
+            return empty(_HINT)
+        kind, item = marks.focus
+        found = self.gap.neighbours(view, kind, item)
+        sample = self.gap.sample(view.corpus, view.pictures)
+        return neighbours(kind, item, sample.caption(item), found, len(sample))
