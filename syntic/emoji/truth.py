@@ -1,59 +1,30 @@
 """Whether a caption is true of its scene: what it names, how many, where, how things stand to one another.
 
 Metrics compare a caption with other captions. In the emoji world the scene itself is known, so a caption can
-be held against it. Captions are read with the grammar's own words: every table of `captions.py` takes part
-by what its keys are (settings, relations, numbers), so that a word added there is understood here. Words
-that are in no table are passed over, and what a caption leaves unsaid is missing from its recall, not false.
+be held against it, whichever hand wrote it. What a caption leaves unsaid is missing from its recall, not
+false.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import captions as grammar
-from .catalogue import ACTIVITIES, PEOPLE, THINGS
-from .scenes import RELATIONS
-from .settings import SETTINGS
+from .reading import Claims, read_claims
 
 ASPECTS = ("things", "counts", "settings", "relations")
 WEAK = frozenset({"near", "with"})  # true of any two that stand in some relation
-INVERSE = {"in front of": "behind", "behind": "in front of", "above": "under", "under": "above"}
-SYMMETRIC = frozenset({"next to"})
-
-
-@dataclass(frozen=True)
-class Claims:
-    """What a caption says.
-
-    Attributes:
-        things: the labels it names.
-        counts: (label, the numbers that its words can mean).
-        settings: for each place named, the settings that it can be.
-        relations: (first label, the relations that the words can mean, second label).
-    """
-
-    things: frozenset[str] = frozenset()
-    counts: tuple[tuple[str, frozenset[int]], ...] = ()
-    settings: tuple[frozenset[str], ...] = ()
-    relations: tuple[tuple[str, frozenset[str], str], ...] = ()
-
-
-@dataclass
-class _Meaning:
-    """What a phrase can mean; a phrase in several tables means several things."""
-
-    labels: set[str] = field(default_factory=set)
-    is_plural: bool = False
-    counts: set[int] = field(default_factory=set)
-    settings: set[str] = field(default_factory=set)
-    relations: set[str] = field(default_factory=set)
-    is_activity: bool = False
+INVERSE = {
+    "in front of": "behind",
+    "behind": "in front of",
+    "above": "under",
+    "under": "above",
+    "next to": "next to",
+}
 
 
 @dataclass
@@ -83,36 +54,6 @@ class Tally:
         return 100 * self.found / self.there if self.there else None
 
 
-def read_claims(caption: str) -> Claims:
-    """Read what a caption claims, by the longest phrase of the grammar that starts at each word."""
-    things: set[str] = set()
-    counts: list[tuple[str, frozenset[int]]] = []
-    settings: list[frozenset[str]] = []
-    relations: list[tuple[str, frozenset[str], str]] = []
-    first: str | None = None
-    pending: frozenset[int] = frozenset()
-    relation: frozenset[str] = frozenset()
-    for meaning in _phrases(caption):
-        if meaning.labels:
-            label = min(meaning.labels)
-            things.add(label)
-            number = frozenset(meaning.counts) or pending
-            if number and not (meaning.is_plural and number == {1}):
-                counts.append((label, number))
-            if relation and first is not None and first != label:
-                relations.append((first, relation, label))
-            first = first or label
-            pending, relation = frozenset(), frozenset()
-        elif meaning.counts:
-            pending = frozenset(meaning.counts)
-        elif meaning.settings:
-            settings.append(frozenset(meaning.settings))
-            pending, relation = frozenset(), frozenset()
-        elif meaning.relations:
-            relation, pending = frozenset(meaning.relations), frozenset()
-    return Claims(frozenset(things), tuple(counts), tuple(settings), tuple(relations))
-
-
 def check(claims: Claims, scene: Mapping[str, Any], tallies: Mapping[str, Tally]) -> None:
     """Add one caption's claims about a scene to the tallies of `ASPECTS`.
 
@@ -134,14 +75,14 @@ def check(claims: Claims, scene: Mapping[str, Any], tallies: Mapping[str, Tally]
     true_places = [here in places for places in claims.settings]
     _add(tallies["settings"], true_places, [here], [here] if any(true_places) else [])
 
-    main = scene["groups"][0]["label"]
-    pairs = list(zip(scene["relations"], [g["label"] for g in scene["groups"][1:]], strict=False))
+    main, *others = scene["groups"]
+    pairs = list(zip(scene["relations"], others, strict=True))
     held = [
-        {(other, how) for how, other in pairs if _holds(claim, (main, how, other))}
+        {other["label"] for how, other in pairs if _holds(claim, main, how, other)}
         for claim in claims.relations
     ]
-    found = set().union(*held) if held else set()
-    _add(tallies["relations"], [bool(pairs) for pairs in held], [(o, h) for h, o in pairs], found)
+    related = [other["label"] for other in others]
+    _add(tallies["relations"], [bool(labels) for labels in held], related, set().union(*held))
 
 
 def measure(folder: Path, captions: Mapping[str, str]) -> dict[str, float | None] | None:
@@ -185,96 +126,15 @@ def _add(tally: Tally, true: list[bool], there: Iterable[Any], found: Iterable[A
     tally.found += len(wanted & set(found))
 
 
-def _holds(claim: tuple[str, frozenset[str], str], fact: tuple[str, str, str]) -> bool:
-    (first, words, second), (main, how, other) = claim, fact
-    if {first, second} != {main, other}:
+def _holds(
+    claim: tuple[str, frozenset[str], str], main: Mapping[str, Any], how: str, other: Mapping[str, Any]
+) -> bool:
+    first, words, second = claim
+    if {first, second} != {main["label"], other["label"]}:
         return False
-    if words & WEAK or (how in SYMMETRIC and how in words):
-        return True
-    return (how if first == main else INVERSE.get(how)) in words
-
-
-def _phrases(caption: str) -> Iterator[_Meaning]:
-    """Yield the phrases of a caption that mean something, the longest at each word.
-
-    What people do counts only behind people: a cat "on a horse" sits on one, a man "on a horse" rides.
-    """
-    lexicon, longest = _lexicon()
-    words = [word.strip(".,;:!?()\"'") for word in caption.lower().split()]
-    words = [word for word in words if word]
-    position, is_person = 0, False
-    while position < len(words):
-        for length in range(min(longest, len(words) - position), 0, -1):
-            meaning = lexicon.get(tuple(words[position : position + length]))
-            if meaning is None or (meaning.is_activity and not is_person):
-                continue
-            yield meaning
-            is_person = meaning.labels == {"person"} if meaning.labels else is_person
-            position += length
-            break
-        else:
-            position += 1
-
-
-@cache
-def _lexicon() -> tuple[dict[tuple[str, ...], _Meaning], int]:
-    """Return every phrase of the grammar with what it can mean, and how many words the longest has."""
-    lexicon: dict[tuple[str, ...], _Meaning] = defaultdict(_Meaning)
-    for keyed, phrase in _tables(grammar):
-        if "{" in phrase:
-            continue
-        meaning = lexicon[tuple(phrase.split())]
-        if isinstance(keyed, int):
-            meaning.counts.add(keyed)
-        elif keyed in SETTINGS:
-            meaning.settings.add(keyed)
-        elif keyed in RELATIONS and phrase != "and":  # "and" joins any two
-            meaning.relations.add(keyed)
-    for activity in ACTIVITIES.values():
-        for phrase in activity.phrases:
-            lexicon[tuple(phrase.split())].is_activity = True
-    lexicon["a",].counts.add(1)
-    lexicon["an",].counts.add(1)
-    nouns = [(thing.label, pair) for thing in THINGS.values() for pair in thing.nouns]
-    nouns += [("person", pair) for pairs in PEOPLE.values() for pair in pairs]
-    for label, (singular, plural) in nouns:
-        for phrase, is_plural in ((plural, plural != singular), (singular, False)):
-            words = tuple(phrase.split())
-            lexicon[words] = _Meaning(labels={label}, is_plural=is_plural)
-            if not is_plural:
-                for article in ("a", "an", "one"):
-                    lexicon[article, *words] = _Meaning(labels={label}, counts={1})
-    _add_readings(lexicon)
-    return dict(lexicon), max(map(len, lexicon))
-
-
-def _add_readings(lexicon: dict[tuple[str, ...], _Meaning]) -> None:
-    """Add what else a noun phrase can be read as: "a pair of skis" is one thing, or two of them."""
-    for words, meaning in list(lexicon.items()):
-        for cut in range(1, len(words)) if meaning.labels and meaning.counts else ():
-            number, noun = lexicon.get(words[:cut]), lexicon.get(words[cut:])
-            if number is not None and noun is not None and noun.labels == meaning.labels:
-                meaning.counts |= number.counts
-
-
-def _tables(module: Any) -> Iterator[tuple[Any, str]]:
-    """Yield (key, phrase) of all tables of a module: dicts from a key to its phrases, at any depth."""
-    for name, value in vars(module).items():
-        if not name.startswith("__"):
-            yield from _entries(value)
-
-
-def _entries(value: Any) -> Iterator[tuple[Any, str]]:
-    if isinstance(value, Mapping):
-        for key, phrases in value.items():
-            if isinstance(phrases, str):
-                yield key, phrases
-            elif isinstance(phrases, list | tuple | set | frozenset):
-                yield from ((key, phrase) for phrase in phrases if isinstance(phrase, str))
-                for part in phrases:
-                    yield from _entries(part)
-            else:
-                yield from _entries(phrases)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for part in fields(value):
-            yield from _entries(getattr(value, part.name))
+    facts = {how}
+    if other["zone"] == "sky" != main["zone"]:  # such scenes say no more than "near"
+        facts.add("under")
+    if first != main["label"]:
+        facts = {INVERSE[fact] for fact in facts if fact in INVERSE}
+    return bool(words & (facts | WEAK))
