@@ -89,7 +89,8 @@ def as_gpt2(decoder: CaptionDecoder) -> Any:
             transposed = value.ndim == 2  # GPT-2 keeps its matrices as (in, out)
             weights[f"transformer.h.{layer}.{names[part]}.{end}"] = value.T if transposed else value
     model.load_state_dict(weights, strict=True)
-    return model.to(decoder.token_embedding.weight.device).eval()
+    placed: torch.nn.Module = model.eval()
+    return placed.to(decoder.token_embedding.weight.device)
 
 
 @torch.no_grad()

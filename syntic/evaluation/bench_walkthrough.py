@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..data.tags import MAX_TAGS, unique_tags
 from ..method import Variant, project_onto_support, refine_features
 from ..method.pipeline import SynTIC
-from ..types import TraceSettings
+from ..types import Finished, Trace, TraceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def measure_walk(syntic: SynTIC, text: str, settings: TraceSettings, *, repeats:
         settings: of the run; decoding must be greedy.
         repeats: how often each is run; the fastest counts.
     """
-    ours: list[tuple[float, Any]] = []
+    ours: list[tuple[float, Trace]] = []
     reference: list[tuple[float, str]] = []
     for repeat in range(repeats + 1):
         started = time.perf_counter()
@@ -61,6 +61,7 @@ def measure_walk(syntic: SynTIC, text: str, settings: TraceSettings, *, repeats:
         middle = time.perf_counter()
         caption = bare_walk(syntic, text, settings)
         ended = time.perf_counter()
+        assert isinstance(last, Finished)
         if repeat:  # the first is a warm-up
             ours.append((middle - started, last.trace))
             reference.append((ended - middle, caption))
@@ -69,7 +70,7 @@ def measure_walk(syntic: SynTIC, text: str, settings: TraceSettings, *, repeats:
         seconds=seconds,
         reference_seconds=min(run[0] for run in reference),
         stages=dict(trace.seconds),
-        same_caption=trace.caption.text == reference[0][1],
+        same_caption=trace.caption is not None and trace.caption.text == reference[0][1],
     )
 
 
@@ -93,7 +94,8 @@ def bare_walk(syntic: SynTIC, text: str, settings: TraceSettings) -> str:
     (found,) = detector.processor.post_process_object_detection(
         detector.model(**inputs), threshold=detector.threshold, target_sizes=[(image.height, image.width)]
     )
-    model, tags = components.captioner(settings.corpus, variant), ()
+    model = components.captioner(settings.corpus, variant)
+    tags: tuple[Tensor, ...] = ()
     if variant.tags:
         labels = unique_tags(detector.read(found, image))[0][:MAX_TAGS]
         known = components.tag_features(labels)[None]

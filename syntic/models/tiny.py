@@ -108,7 +108,7 @@ def save_generator_folder(folder: Path, words: list[str], kind: str = "ddim") ->
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     tokenizer = CLIPTokenizer(
         vocab={token: i for i, token in enumerate(tokens)},
-        merges=[("d", "o"), ("do", "g</w>")],
+        merges=[("d", "o"), ("do", "g</w>")],  # type: ignore[list-item] # the annotation is of another form
         model_max_length=77,
     )
     torch.manual_seed(0)
@@ -175,7 +175,7 @@ def save_detector_folder(folder: Path) -> None:
             hidden_sizes=[8, 16],
             depths=[1, 1],
             layer_type="basic",
-            out_features=["stage2"],
+            out_features=["stage2"],  # type: ignore[call-arg] # of its base class
         ),
         num_queries=5,
         encoder_layers=1,
