@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..method import DecoderConfig
-from ..method.captioner import caption_mask
 from ..method.search import Steps
 from ..models import CaptionTokenizer
 
@@ -47,8 +46,12 @@ def with_start(tokens: Tensor, config: DecoderConfig) -> Tensor:
 
 
 def drawn_mask(tokens: Tensor, config: DecoderConfig) -> Tensor:
-    """Return which of (B, L) drawn tokens count: up to the first end mark, which is one of them."""
-    return caption_mask(tokens, config)
+    """Return which of (B, L) drawn tokens count: up to the first end mark, which is one of them.
+
+    Unlike `caption_mask` of a training caption, a start mark counts too: the decoder drew it.
+    """
+    is_end = tokens == config.end_id
+    return is_end.cumsum(dim=1) - is_end.long() == 0
 
 
 def log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:

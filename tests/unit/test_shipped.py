@@ -9,8 +9,8 @@ import torch
 from syntic import SynTIC, load_profile
 from syntic.data.coco import TestSet
 from syntic.data.images import load_image
-from syntic.emoji.captions import write_captions
-from syntic.emoji.scenes import sample_scene
+from syntic.emoji.reading import named_labels
+from syntic.evaluation import open_test_set
 from syntic.method.components import Components
 from syntic.profiles import REPOSITORY
 from syntic.service import SynticService
@@ -55,13 +55,14 @@ def test_the_features_were_made_by_the_shipped_clip(components):
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 def test_generated_pictures_show_what_their_captions_name(components):
-    """On captions of scenes, held-out pairs among them, that were sampled for this test alone."""
-    random = np.random.default_rng(2024)
-    scenes = [sample_scene(random, split) for split in ("train", "test") for _ in range(12)]
-    captions = [write_captions(scene, random, 5)[0] for scene in scenes]  # the first says everything
+    """On captions of the world that ships: of its corpus, and of validation pictures with held-out pairs."""
+    validation = open_test_set(components.profile, "everyday-validation").head(12)
+    held_out = [validation.references[name][0] for name in validation.names]  # the first says everything
+    corpus = components.feature_store("everyday").captions
+    captions = [*corpus[:: len(corpus) // 12][:12], *held_out]
     pictures = components.generator.generate(captions, list(range(len(captions))))
     found = [{detection.label for detection in each} for each in components.detector.detect(pictures)]
-    named = [{group.label for group in scene.groups} for scene in scenes]
+    named = [named_labels(caption) for caption in captions]
     shown = sum(len(labels & seen) for labels, seen in zip(named, found, strict=True))
     assert shown / sum(map(len, named)) > SHOWN
 
