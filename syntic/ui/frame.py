@@ -35,6 +35,16 @@ HEAD = (
     follow();
   };
   if (document.body) remember(); else document.addEventListener('DOMContentLoaded', remember);
+  // A formula that is wider than its place can be scrolled with the keyboard as well.
+  const reachable = () => {
+    for (const formula of document.querySelectorAll('.katex-display:not([tabindex])'))
+      if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+  };
+  const watchFormulas = () => {
+    new MutationObserver(reachable).observe(document.body, {childList: true, subtree: true});
+    addEventListener('resize', reachable);
+  };
+  if (document.body) watchFormulas(); else document.addEventListener('DOMContentLoaded', watchFormulas);
   document.addEventListener('click', (event) => {
     if (event.target.closest('.s-theme')) {
       const on = !isDark();

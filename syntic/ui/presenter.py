@@ -13,7 +13,8 @@ import numpy as np
 from ..evaluation.familiarity import Familiarity
 from ..evaluation.map import Kind
 from ..method.variant import Variant
-from ..service import Waiting, WalkEvent
+from ..runtime import Waiting
+from ..service import WalkEvent
 from ..types import Finished, Stage, StageFinished, StageProgress, StageStarted, Trace, TraceSettings
 from .components import stages as figures
 from .components.pictures import data_uri

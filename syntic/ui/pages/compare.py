@@ -27,7 +27,8 @@ from ...compare_service import (
 )
 from ...errors import Cancelled, DataError, InputError, SynticError
 from ...jobs import RUN_PREFIX
-from ...service import SynticService, Waiting
+from ...runtime import Waiting
+from ...service import SynticService
 from ..components.chooser import picture_buttons
 from ..components.comparison import SideBySide, SystemRow, outcome_markup, result_table
 from ..components.notices import broken_link

@@ -128,7 +128,7 @@ def _build_panel(service: SynticService) -> ComparePanel:
     for group in Group:
         choices = system_choices(systems, group)
         boxes[group] = gr.CheckboxGroup(
-            choices,  # type: ignore[arg-type]
+            choices,
             value=[key for _, key in choices if key in STANDARD_SYSTEMS],
             label=GROUP_TITLES[group],
             visible=bool(choices),
