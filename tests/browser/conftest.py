@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ from results import with_results
 from served import serve, with_map
 
 from syntic.service import SynticService
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Response
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -61,6 +65,7 @@ def visit(browser, address) -> Iterator[Callable]:
         page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(f"page: {error}"))
         page.on("request", lambda request: faults.extend(_outside(request.url, address)))
+        page.on("response", lambda answer: faults.extend(_failed(answer)))
         page.goto(address + path)
         return page
 
@@ -68,6 +73,10 @@ def visit(browser, address) -> Iterator[Callable]:
     for context in contexts:
         context.close()
     assert faults == []
+
+
+def _failed(answer: Response) -> list[str]:
+    return [f"{answer.status} of {answer.request.method} {answer.url[:200]}"] if answer.status >= 500 else []
 
 
 def _outside(url: str, address: str) -> list[str]:

@@ -152,7 +152,7 @@ class Compare:
         panel, views = self.panel, self.views
         pair = [views.test_set, views.first, views.second, *self._filters, views.outcome]
         shown = [views.notice, views.result, views.table_name, views.table, *pair]
-        return [panel.test_pictures, *panel.systems.values(), self.choice, *shown]
+        return [panel.test_pictures, *panel.systems.values(), panel.run, self.choice, *shown]
 
     # -- handlers ------------------------------------------------------------------------------
 
@@ -265,6 +265,7 @@ class Compare:
                 state, notice = standard, broken_link(error)
         updates: Updates = {
             self.views.notice: notice,
+            self.panel.run: gr.update(interactive=True),
             self.panel.test_pictures: self._some_pictures(
                 next(iter(self.service.profile.test_sets), None), 0
             ),
