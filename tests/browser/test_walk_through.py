@@ -25,10 +25,14 @@ def wait_for_the_caption(page: Page) -> None:
     expect(page.locator("#s-stop")).to_be_disabled()
 
 
+def wait_for_the_map(page: Page) -> None:
+    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace").first).to_be_visible()
+
+
 def test_one_click_on_a_picture_leads_to_its_caption(visit):
     page = visit()
     expect(page.locator(".s-caption")).to_have_text("Pick a picture or a sentence.")
-    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace").first).to_be_visible()
+    wait_for_the_map(page)
     page.locator(".s-pictures button").first.click()
     wait_for_the_caption(page)
     for stage in ("encode", "project", "detect", "attend", "decode"):
@@ -150,10 +154,13 @@ def test_a_phone_needs_no_scrolling_to_the_side(visit, path, theme):
 def test_the_theme_button_switches_and_is_remembered(visit):
     page = visit("/?__theme=light")
     assert "dark" not in (page.locator("body").get_attribute("class") or "")
+    wait_for_the_map(page)  # leaving a page that still loads makes Gradio complain
     page.locator(".s-theme").click()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
+    wait_for_the_map(page)
     page.goto(page.url.split("?")[0])
     expect(page.locator("body")).to_have_class(re.compile("dark"))
+    wait_for_the_map(page)
 
 
 def test_the_about_page_is_one_click_away_and_back(visit):
