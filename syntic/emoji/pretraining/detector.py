@@ -37,7 +37,7 @@ class DetectorSettings:
     """Sizes and weights of the loss.
 
     Attributes:
-        image_size_px: what pictures are scaled to; at 128 a CPU sees half as many of them in the same time.
+        image_size_px: what pictures are scaled to; at 128 a CPU sees fewer of them in the same time.
         stem_channels: of the backbone at a quarter of the picture's size.
         backbone_channels: at strides 4, 8 and 16; the last two feed the encoder.
         backbone_depths: residual blocks at these strides.
