@@ -12,6 +12,7 @@ STEPS = {
     "sprites": ("emoji.cli", "fetch the pictures of the emoji from their packages", "sprites"),
     "scenes": ("emoji.cli", "draw the scenes and write their captions", "scenes --test 100"),
     "pretrain": ("emoji.pretraining.cli", "train one of the frozen models", "pretrain clip --minutes 60"),
+    "curves": ("emoji.pretraining.curves", "write what the trainings took into the docs", "curves"),
     "evaluate": ("emoji.frozen", "measure the frozen models on the test pictures", "evaluate --limit 50"),
     "export": ("evaluation.map_command", "compute the map that the app shows", "export"),
 }
@@ -22,8 +23,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     """Add the steps that build the emoji world."""
     describe(
         parser,
-        "Build the emoji world step by step: sprites, scenes, pretrain, evaluate, export. What they make is\n"
-        "shipped, so this is only needed to change it.",
+        "Build the emoji world step by step: sprites, scenes, pretrain, curves, evaluate, export. What they\n"
+        "make is shipped, so this is only needed to change it.",
         "python -m syntic emoji scenes --help",
     )
     steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)

@@ -665,3 +665,6 @@ CLOTHES = ("red", "green", "blue", "purple")
 
 LABELS: tuple[str, ...] = ("person", *THINGS)
 """The detector's classes, in their order."""
+
+PROMPTS = ("a {}", "a picture of a {}", "a photo of a {}")
+"""Texts that only name a thing, to classify pictures with (Radford et al. 2021, section 3.1.4)."""

@@ -27,12 +27,12 @@ from ..method.components import Components
 from ..models import ClipEncoder, Detector
 from ..profiles import REPOSITORY, load_profile
 from ..types import Detection
-from .reading import named_labels
+from .catalogue import PROMPTS
+from .reading import read_claims
 
 logger = logging.getLogger(__name__)
 
 RESULTS = REPOSITORY / "assets" / "emoji" / "results" / "frozen-models.json"
-TEMPLATES = ("a {}", "a picture of a {}", "a photo of a {}")
 BATCH = 50
 LEAST_SCORE = 0.01  # average precision counts detections of every score
 TIMED_PICTURES = 5
@@ -222,8 +222,8 @@ def measure_classes(
         domain: with what is in them.
         labels: all class names.
     """
-    prompts = [template.format(label) for label in labels for template in TEMPLATES]
-    classes = encoder.encode_texts(prompts).cpu().numpy().reshape(len(labels), len(TEMPLATES), -1).mean(1)
+    prompts = [template.format(label) for label in labels for template in PROMPTS]
+    classes = encoder.encode_texts(prompts).cpu().numpy().reshape(len(labels), len(PROMPTS), -1).mean(1)
     kinds = [{thing.label for thing in things} for things in domain.truth]
     single = [row for row, kind in enumerate(kinds) if len(kind) == 1]
     guesses = (features[single] @ classes.T).argmax(1)
@@ -349,7 +349,7 @@ def measure_generator(
 def measure_relations(
     found: Sequence[Sequence[Detection]], captions: Sequence[str], domain: str = ""
 ) -> list[Measure]:
-    """Whether boxes lie as captions say, where a caption states one of `RELATION_WORDS` and both are found.
+    """Whether boxes lie as captions say, where a relation of `JUDGES` is stated and both things are found.
 
     Args:
         found: n generated pictures' detections.
@@ -358,15 +358,10 @@ def measure_relations(
     """
     verdicts = []
     for things, caption in zip(found, captions, strict=True):
-        word = next((word for word in RELATION_WORDS if f" {word} " in caption), None)
-        if word is None:
-            continue
-        before, _, after = caption.partition(f" {word} ")
-        first, second = (
-            [thing for thing in things if thing.label in named_labels(part)] for part in (before, after)
-        )
-        if first and second:
-            verdicts.append(RELATION_WORDS[word](_middle(first), _middle(second)))
+        for first, meant, second in read_claims(caption).relations:
+            here, there = ([thing for thing in things if thing.label == label] for label in (first, second))
+            if meant <= JUDGES.keys() and here and there:
+                verdicts.append(any(JUDGES[relation](_middle(here), _middle(there)) for relation in meant))
     return [
         Measure(
             model="generator",
@@ -384,16 +379,14 @@ def _middle(things: Sequence[Detection]) -> tuple[float, float]:
     return float(np.mean(tops) + np.mean(bottoms)) / 2, float(np.mean(bottoms))
 
 
-RELATION_WORDS: dict[str, Callable[[tuple[float, float], tuple[float, float]], bool]] = {
+JUDGES: dict[str, Callable[[tuple[float, float], tuple[float, float]], bool]] = {
     "in front of": lambda first, second: first[1] > second[1],
     "behind": lambda first, second: first[1] < second[1],
-    "on top of": lambda first, second: first[0] < second[0],
+    "on": lambda first, second: first[0] < second[0],
     "above": lambda first, second: first[0] < second[0],
-    "over": lambda first, second: first[0] < second[0],
     "under": lambda first, second: first[0] > second[0],
-    "beneath": lambda first, second: first[0] > second[0],
 }
-"""How the centre and the lower edge of what stands before such words lie to those of what stands after."""
+"""How centre and lower edge of the first thing lie to those of the second, where boxes can show it."""
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:

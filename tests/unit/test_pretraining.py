@@ -26,6 +26,7 @@ from syntic.emoji.pretraining import loop
 from syntic.emoji.pretraining.autoencoder import (
     AutoencoderSettings,
     AutoencoderTask,
+    Perception,
     build_autoencoder,
     export_autoencoder,
 )
@@ -35,6 +36,7 @@ from syntic.emoji.pretraining.clip import (
     ClipTask,
     encode_tokens,
     export_clip,
+    load_clip,
     matching_loss,
     prepare,
 )
@@ -47,6 +49,7 @@ from syntic.emoji.pretraining.planner import (
     PLAN_LENGTH,
     PlannerSettings,
     PlannerTask,
+    PlanReader,
     export_planner,
     load_planner,
     plan_tokens,
@@ -302,6 +305,24 @@ def test_a_state_that_does_not_fit_is_refused_and_kept(tmp_path: Path, damage: s
     assert run.state_path.read_bytes() == before
 
 
+def test_bfloat16_computes_so_and_keeps_the_weights_in_float32(tmp_path: Path) -> None:
+    task, seen = Line(), set()
+    task.model.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    settings = LoopSettings(work=tmp_path, minutes=1, learning_rate=0.1, bfloat16=True)
+    run = Run(task, settings)
+    for _ in range(3):
+        run.step()
+    assert seen == {torch.bfloat16}
+    assert {value.dtype for value in task.model.state_dict().values()} == {torch.float32}
+
+
+def test_group_norms_compute_in_float32_under_autocast() -> None:
+    model = loop.normalise_in_float32(nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model[0](torch.rand(1, 3, 4, 4)).dtype == torch.bfloat16
+        assert model(torch.rand(1, 3, 4, 4)).dtype == torch.float32
+
+
 # --- tokenizer -------------------------------------------------------------------------------------------
 
 
@@ -331,6 +352,16 @@ def test_equal_captions_share_the_target() -> None:
     order = [2, 0, 1]
     assert matching_loss(sure[order][:, order], ["a cat", "a dog", "a dog"]) == pytest.approx(shared)
     assert matching_loss(sure, ["a dog", "a cow", "a cat"]) == pytest.approx(shared)
+
+
+def test_a_caption_that_is_true_elsewhere_is_no_mismatch_there() -> None:
+    captions = ["a photo of a dog", "a dog in a park", "a cat"]
+    is_true = torch.tensor([[True, False, False], [True, False, False], [False, False, False]])
+    fits_both = torch.tensor([[9.0, 0.0, 0.0], [9.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
+    fits_one = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
+    assert matching_loss(fits_both, captions, is_true) < matching_loss(fits_one, captions, is_true)
+    assert matching_loss(fits_both, captions) > matching_loss(fits_one, captions)
+    assert torch.isfinite(matching_loss(fits_both, captions, torch.ones(3, 3, dtype=torch.bool)))
 
 
 def test_clip_learns_and_open_clip_reads_it(clip: tuple[Run, list[float], Path], data: SceneData) -> None:
@@ -399,6 +430,40 @@ def test_the_autoencoder_draws_the_codecs_latents(data: SceneData, tmp_path: Pat
         latents = loaded.encode(pictures * 2 - 1).latent_dist
         assert torch.allclose(latents.sample(), latents.mode(), atol=1e-3)
         assert loaded.decode(encode_scenes(codec, data, np.arange(2))).sample.shape == pictures.shape
+
+
+def test_the_decoder_draws_what_the_planner_tells_and_sees_with_clip(
+    data: SceneData,
+    planner: tuple[Run, list[float], Path],
+    clip: tuple[Run, list[float], Path],
+    tmp_path: Path,
+) -> None:
+    codec = LinearCodec.fit(data, 4)
+    plans = PlanReader.fit(*load_planner(planner[2]), data, codec)
+    indices = data.split()[0][:8]
+    latents = encode_scenes(codec, data, indices)
+    captions = [data.scenes[index].full_caption for index in indices]
+    told = plans.latents(captions)
+    assert told.shape == latents[:, :-2].shape
+    spread = (latents[:, :-2] - latents[:, :-2].mean((0, 2, 3), keepdim=True)).square().mean()
+    assert (told - latents[:, :-2]).square().mean() < 0.9 * spread, "better than the mean of all cells"
+
+    perception = Perception(load_clip(clip[2]))
+    pictures = data.pictures(indices) * 2 - 1
+    assert float(perception.distance(pictures, pictures)) == 0
+    near, far = (
+        perception.distance(pictures + noise * torch.randn_like(pictures), pictures) for noise in (0.05, 0.5)
+    )
+    assert 0 < float(near) < float(far)
+
+    settings = AutoencoderSettings(channels=(8, 8, 16, 16, 16))
+    task = AutoencoderTask(data, codec, settings, 4, plans, perception)
+    run = start(task, tmp_path / "work", learning_rate=3e-3)
+    values = [run.step() for _ in range(20)]
+    assert np.mean([v["seen"] for v in values[-5:]]) < np.mean([v["seen"] for v in values[:5]])
+    with torch.no_grad():
+        assert run.task.report(run.average, tmp_path)["planned_psnr"] > 5
+    assert (tmp_path / "from_captions.png").stat().st_size > 0
 
 
 @pytest.fixture(scope="module")

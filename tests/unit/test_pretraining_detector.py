@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,16 @@ def test_a_mirrored_target_lies_where_the_mirrored_pixels_are(data: SceneData) -
     assert (x - width / 2, x + width / 2) == (columns.min(), columns.max() + 1)
     assert (y - height / 2, y + height / 2) == (rows.min(), rows.max() + 1)
     assert data.labels[int(target["class_labels"][0])] == data.scenes[3].boxes[0][0]
+
+
+def test_tidy_pictures_take_their_share_of_a_batch(data: SceneData) -> None:
+    tidy = replace(data, scenes=[replace(scene, boxes=[]) for scene in data.scenes])
+    task = DetectorTask(data, replace(TINY, tidy_share=0.25), 8, tidy)
+    assert task.batch_size == 8
+    assert (task.sampler.batch_size, task.tidy_sampler.batch_size) == (6, 2)  # type: ignore[union-attr]
+    assert len(task.target(3, data=tidy)["class_labels"]) == 0
+    loss, _ = task.loss(0, np.random.default_rng(0))
+    assert torch.isfinite(loss)
 
 
 def test_centre_targets_peak_in_the_cell_of_each_object() -> None:

@@ -2,12 +2,14 @@
 
 The latents are the codec's (codec.py). The decoder learns to draw them, sharper than the projection alone
 could, and from less than it is given: a generator says well what each cell shows and less well how that
-looks, so in training the components are blurred and noisy, and the decoder learns to trust the cells. The
-encoder learns to read latents off a picture beside it, now and then: text-to-image does not need it, but the
-format has one, and it should do what it says.
+looks, so in training the components are blurred and noisy, and the decoder learns to trust the cells. Half
+of the pictures it draws from what the planner tells of them, more or less, since that is what the UNet
+makes. Beside pixels it is to match what CLIP's first layers see, as LPIPS has it (Zhang et al. 2018). The
+encoder learns to read latents off a picture beside it, now and then: text-to-image does not need it, but
+the format has one, and it should do what it says.
 
 At three quarters of the world's pictures: a decoder for 128 pixels learns more slowly on a CPU, and what it
-draws stays blurred. The profile enlarges what the generator makes.
+draws stays blurred. Whoever shows a picture enlarges it.
 """
 
 from __future__ import annotations
@@ -19,13 +21,18 @@ from typing import cast
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from open_clip import CustomTextCLIP
+from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from syntic.emoji.cells import COVERAGE, GRID
-from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes
+from syntic.emoji.pretraining.clip import prepare
+from syntic.emoji.pretraining.codec import PLACE_CHANNELS, LinearCodec, encode_scenes
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import replaced_folder, save_diffusers_half
+from syntic.emoji.pretraining.loop import normalise_in_float32
+from syntic.emoji.pretraining.planner import PlanReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +44,9 @@ class AutoencoderSettings:
         noise: the largest deviation of the noise on the cells in training.
         component_noise: the same of the noise on the components.
         component_blur: how much they are blurred at most, 0..1.
+        planned_share: how many pictures are drawn from a mixture with the planner's latents instead.
         gradient_weight: of the loss on the differences of neighbouring pixels.
+        perception_weight: of the loss on what CLIP's first layers see.
         thing_weight: how much more a pixel inside a box counts than one outside.
         encode_every: steps between two updates of the encoder.
     """
@@ -46,9 +55,11 @@ class AutoencoderSettings:
     noise: float = 0.1
     component_noise: float = 0.2
     component_blur: float = 0.3
+    planned_share: float = 0.5
     gradient_weight: float = 0.5
+    perception_weight: float = 0.1
     thing_weight: float = 3.0
-    encode_every: int = 8
+    encode_every: int = 16
 
 
 def build_autoencoder(settings: AutoencoderSettings, latent_channels: int) -> AutoencoderKL:
@@ -76,21 +87,30 @@ class AutoencoderTask:
         codec: pictures to latents.
         settings: sizes and weights of the loss.
         batch_size: pictures per step.
+        plans: tells latents from captions; None draws from true and disturbed ones alone.
+        perception: CLIP's image side, whose first layers compare pictures; None compares pixels alone.
     """
 
     def __init__(
-        self, data: SceneData, codec: LinearCodec, settings: AutoencoderSettings, batch_size: int
+        self,
+        data: SceneData,
+        codec: LinearCodec,
+        settings: AutoencoderSettings,
+        batch_size: int,
+        plans: PlanReader | None = None,
+        perception: Perception | None = None,
     ) -> None:
         self.data = data
         self.codec = codec
         self.settings = settings
+        self.plans = plans
+        self.perception = perception
         train, self.held_out = data.split()
         self.sampler = EpochSampler(train, batch_size)
         self.batch_size = self.sampler.batch_size
         self.learning_rate_scales: dict[str, float] = {}
-        self.model: nn.Module = build_autoencoder(settings, codec.channels).to(
-            memory_format=torch.channels_last
-        )
+        model = build_autoencoder(settings, codec.channels)
+        self.model: nn.Module = normalise_in_float32(model).to(memory_format=torch.channels_last)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """Reconstruction at three scales and differences of neighbours; at times the encoder's error."""
@@ -102,13 +122,32 @@ class AutoencoderTask:
         things = self.data.cells(indices)[:, COVERAGE].unsqueeze(1) > 0  # (B, 1, 6, 6)
         weights = 1 + settings.thing_weight * things
         weights = F.interpolate(weights / weights.mean(), scale_factor=target.shape[-1] / GRID)
-        output = model.decoder(self._disturb(latents))
+        captions = [self.data.scenes[index].full_caption for index in indices]
+        output = model.decoder(self._disturb(self._planned(latents, captions))).float()
         edges = gradient_loss(output, target)
         loss = reconstruction_loss(output, target, weights) + settings.gradient_weight * edges
+        values = {}
+        if self.perception is not None:
+            seen = self.perception.distance(output, target)
+            loss = loss + settings.perception_weight * seen
+            values["seen"] = float(seen.detach())
         if step % settings.encode_every == 0:
             loss = loss + F.mse_loss(model.encoder(target)[:, : self.codec.channels], latents)
         mse = F.mse_loss(output.detach().clamp(-1, 1), target) / 4
-        return loss, {"psnr": -10 * float(mse.log10()), "edges": float(edges.detach())}
+        return loss, {"psnr": -10 * float(mse.log10()), "edges": float(edges.detach()), **values}
+
+    def _planned(self, latents: Tensor, captions: list[str]) -> Tensor:
+        """Latents (B, C, 6, 6), some of them moved toward what the planner tells of their captions."""
+        if self.plans is None:
+            return latents
+        chosen = torch.rand(len(latents)) < self.settings.planned_share
+        if not chosen.any():
+            return latents
+        told = self.plans.latents([captions[row] for row in chosen.nonzero().flatten().tolist()])
+        mixed = latents.clone()
+        own = latents[chosen, : told.shape[1]]
+        mixed[chosen, : told.shape[1]] = torch.lerp(own, told, torch.rand(len(told), 1, 1, 1))
+        return mixed
 
     def _disturb(self, latents: Tensor) -> Tensor:
         """What a generator might make of latents (B, C, 6, 6): each picture's are worse by another amount."""
@@ -133,6 +172,13 @@ class AutoencoderTask:
             torch.manual_seed(0)
             output = model.decoder(self._disturb(latents)).clamp(-1, 1) / 2 + 0.5
         linear = self.codec.decode(latents).clamp(0, 1)
+        told: dict[str, float] = {}
+        if self.plans is not None:
+            captions = [self.data.scenes[index].full_caption for index in self.held_out[:64]]
+            planned = torch.cat([self.plans.latents(captions), latents[:, -PLACE_CHANNELS:]], dim=1)
+            drawn = model.decoder(planned).clamp(-1, 1) / 2 + 0.5
+            save_sheet(folder / "from_captions.png", drawn[:32], columns=8, captions=captions[:32])
+            told["planned_psnr"] = _psnr(drawn, pictures)
         rows = [
             p
             for row in range(0, min(32, len(pictures)), 8)
@@ -145,7 +191,37 @@ class AutoencoderTask:
             "disturbed_psnr": _psnr(output, pictures),
             "linear_psnr": _psnr(linear, pictures),
             "encoder_error": float(F.mse_loss(encoded, latents)),
+            **told,
         }
+
+
+class Perception:
+    """What CLIP's first layers see of a picture; stays as it is.
+
+    Args:
+        clip: the emoji world's own, with a modified ResNet.
+    """
+
+    def __init__(self, clip: CustomTextCLIP) -> None:
+        self.visual = cast(ModifiedResNet, clip.visual).float().eval().requires_grad_(False)
+        self.size_px = int(cast(int, self.visual.image_size))
+
+    def distance(self, drawn: Tensor, target: Tensor) -> Tensor:
+        """Mean absolute difference in the stem and the first two stages, each over what the target has there.
+
+        Args:
+            drawn, target: (B, 3, H, W) in -1..1.
+        """
+        with torch.no_grad():
+            wanted = self._layers(target)
+        seen = self._layers(drawn)
+        parts = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(seen, wanted, strict=True)]
+        return torch.stack([part.float() for part in parts]).mean()
+
+    def _layers(self, pictures: Tensor) -> list[Tensor]:
+        stem = self.visual.stem(prepare(pictures / 2 + 0.5, self.size_px))
+        first = self.visual.layer1(stem)
+        return [stem, first, self.visual.layer2(first)]
 
 
 def reconstruction_loss(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ PRESETS = {
     "tokenizer": Preset(out=Path("checkpoints/emoji/clip")),
     "clip": Preset(
         out=Path("checkpoints/emoji/clip"),
-        minutes=25,
+        minutes=50,
         batch_size=128,
         learning_rate=1e-3,
         warmup_steps=100,
@@ -63,7 +63,7 @@ PRESETS = {
     "planner": Preset(
         out=Path("build/emoji/models/planner"),
         data=TIDY_DATA,
-        minutes=60,
+        minutes=75,
         batch_size=32,
         learning_rate=1e-3,
         report_seconds=300,
@@ -71,21 +71,21 @@ PRESETS = {
     "autoencoder": Preset(
         out=Path("build/emoji/models/autoencoder"),
         data=TIDY_DATA,
-        minutes=45,
+        minutes=60,
         batch_size=8,
         learning_rate=2e-3,
     ),
     "generator": Preset(
         out=Path("checkpoints/emoji/generator"),
         data=TIDY_DATA,
-        minutes=60,
+        minutes=20,
         batch_size=32,
         learning_rate=1e-3,
         report_seconds=300,
     ),
     "detector": Preset(
         out=Path("checkpoints/emoji/detector"),
-        minutes=20,
+        minutes=50,
         batch_size=16,
         learning_rate=1e-3,
         weight_decay=0.05,
@@ -98,6 +98,12 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=list(PRESETS), help="what to train")
     parser.add_argument(
         "--data", type=Path, help="folder of rendered scenes (default build/emoji/pretraining...)"
+    )
+    parser.add_argument(
+        "--tidy-data",
+        type=Path,
+        default=TIDY_DATA,
+        help="detector: folder of the tidy scenes among the others",
     )
     parser.add_argument(
         "--work", type=Path, help="folder of the resumable state (default build/emoji/runs/NAME)"
@@ -119,7 +125,10 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
         help="generator: where the autoencoder is",
     )
     parser.add_argument(
-        "--planner", type=Path, default=PRESETS["planner"].out, help="generator: where the planner is"
+        "--planner",
+        type=Path,
+        default=PRESETS["planner"].out,
+        help="autoencoder and generator: where the planner is",
     )
     parser.add_argument(
         "--codec", type=Path, default=CODEC, help="file of the latents' linear codec; fitted if missing"
@@ -129,6 +138,11 @@ def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="start from the weights of a written model instead of nothing",
+    )
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="compute in bfloat16: faster on CPUs with instructions for it (AVX512-BF16, AMX)",
     )
     parser.add_argument("--seed", type=int, default=0)
 
@@ -161,6 +175,7 @@ def run_pretrain(args: argparse.Namespace) -> int:
         average_decay=preset.average_decay,
         report_seconds=preset.report_seconds,
         seed=args.seed,
+        bfloat16=args.bfloat16,
     )
     batch_size = args.batch_size or preset.batch_size
     return TRAINERS[args.model](args, data, settings, batch_size, out)
@@ -175,22 +190,34 @@ def _warm_up(part: nn.Module, args: argparse.Namespace, names: str) -> None:
         weights |= {name: value.float() for name, value in load_file(path).items()}
     if not weights:
         raise CheckpointError(f"There are no weights {names} in {args.warm}; name a folder that was written.")
+    _load_into(part, weights, args.warm)
+
+
+def _load_into(part: nn.Module, weights: dict[str, torch.Tensor], folder: Path) -> None:
     try:
         part.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointError(
-            f"{args.warm} is of another size: {str(error).splitlines()[-1].strip()}"
-        ) from error
+        last = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{folder} is of another size: {last}") from error
 
 
 def _train_autoencoder(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
-    from syntic.emoji.pretraining.autoencoder import AutoencoderSettings, AutoencoderTask, export_autoencoder
+    from syntic.emoji.pretraining.autoencoder import (
+        AutoencoderSettings,
+        AutoencoderTask,
+        Perception,
+        export_autoencoder,
+    )
+    from syntic.emoji.pretraining.clip import WEIGHTS, load_clip
     from syntic.emoji.pretraining.codec import load_or_fit_codec
+    from syntic.emoji.pretraining.planner import PlanReader, load_planner
 
     codec = load_or_fit_codec(data, args.codec)
-    task = AutoencoderTask(data, codec, AutoencoderSettings(), batch_size)
+    plans = PlanReader.fit(*load_planner(args.planner), data, codec)
+    perception = Perception(load_clip(args.clip)) if (args.clip / WEIGHTS).exists() else None
+    task = AutoencoderTask(data, codec, AutoencoderSettings(), batch_size, plans, perception)
     _warm_up(task.model, args, "*.safetensors")
     run = Run(task, settings)
     if not run.train():
@@ -202,12 +229,12 @@ def _train_autoencoder(
 def _train_clip(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
-    from syntic.emoji.pretraining.clip import ClipSettings, ClipTask, export_clip
+    from syntic.emoji.pretraining.clip import WEIGHTS, ClipSettings, ClipTask, export_clip
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
     sizes = ClipSettings()
     task = ClipTask(data, load_tokenizer(args.clip), sizes, batch_size)
-    _warm_up(task.model, args, "open_clip_model.safetensors")
+    _warm_up(task.model, args, WEIGHTS)
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
@@ -218,6 +245,8 @@ def _train_clip(
 def _train_detector(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
+    from transformers import RTDetrV2ForObjectDetection
+
     from syntic.emoji.pretraining.detector import (
         DetectorInTraining,
         DetectorSettings,
@@ -226,8 +255,10 @@ def _train_detector(
     )
 
     sizes = DetectorSettings()
-    task = DetectorTask(data, sizes, batch_size)
-    _warm_up(cast(DetectorInTraining, task.model).detector, args, "model*.safetensors")
+    task = DetectorTask(data, sizes, batch_size, SceneData.open(args.tidy_data))
+    if args.warm is not None:
+        own = RTDetrV2ForObjectDetection.from_pretrained(args.warm)  # transformers renames weights in files
+        _load_into(cast(DetectorInTraining, task.model).detector, own.state_dict(), args.warm)
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)
@@ -239,13 +270,21 @@ def _train_planner(
     args: argparse.Namespace, data: SceneData, settings: LoopSettings, batch_size: int, out: Path
 ) -> int:
     from syntic.emoji.pretraining.codec import load_or_fit_codec
-    from syntic.emoji.pretraining.planner import Planner, PlannerSettings, PlannerTask, export_planner
+    from syntic.emoji.pretraining.planner import (
+        Planner,
+        PlannerSettings,
+        PlannerTask,
+        export_planner,
+        load_planner,
+    )
     from syntic.emoji.pretraining.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(args.clip)
     codec = load_or_fit_codec(data, args.codec)
     task = PlannerTask(data, codec, tokenizer, PlannerSettings(), batch_size)
-    _warm_up(cast(Planner, task.model).text_encoder, args, "text_encoder/model*.safetensors")
+    if args.warm is not None:
+        own, _ = load_planner(args.warm)
+        _load_into(cast(Planner, task.model).text_encoder, own.state_dict(), args.warm)
     run = Run(task, settings)
     if not run.train():
         return _stopped(run)

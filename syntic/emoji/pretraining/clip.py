@@ -6,12 +6,14 @@ The folder it is saved to (configuration, weights, tokenizer) loads with
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import open_clip
 import torch
 from open_clip import CustomTextCLIP
 from safetensors.torch import save_file
@@ -19,11 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
+from syntic.emoji.catalogue import LABELS, PROMPTS
 from syntic.emoji.pretraining.data import EpochSampler, SceneData
 from syntic.emoji.pretraining.export import replaced_folder
 from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH, TOKENIZER_FILES
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+WEIGHTS = "open_clip_model.safetensors"
+_PROMPTED = {prompt.format(label): label for label in LABELS for prompt in PROMPTS}
 LARGEST_LOGIT_SCALE = 100.0  # CLIP's own limit (Radford et al. 2021, section 2.5)
 
 
@@ -40,6 +45,11 @@ class ClipSettings:
         smallest_crop: side of the random crop as a part of the picture.
         jitter: largest change of brightness and of contrast.
         full_caption_share: how often a picture comes with the caption that says everything.
+        prompt_share: how often it comes with no more than the name of one thing in it, as many pictures of
+            the web do; else a text without a place is no text that the model knows.
+        logit_scale: fixed from the first step; None learns it from 1 / 0.07, as CLIP does, to end at 100.
+            A low scale at first pulls pictures and texts together, and little is left of the modality gap
+            that CLIP's long training keeps (Liang et al. 2022, section 4).
     """
 
     image_size_px: int = 96
@@ -52,6 +62,8 @@ class ClipSettings:
     smallest_crop: float = 0.85
     jitter: float = 0.15
     full_caption_share: float = 0.3
+    prompt_share: float = 0.3
+    logit_scale: float | None = LARGEST_LOGIT_SCALE
 
 
 def model_configuration(settings: ClipSettings, vocabulary_size: int) -> dict[str, Any]:
@@ -79,7 +91,11 @@ def build_clip(settings: ClipSettings, vocabulary_size: int) -> CustomTextCLIP:
     """Make an untrained model."""
     configuration = model_configuration(settings, vocabulary_size)
     del configuration["custom_text"]
-    return CustomTextCLIP(**configuration)
+    model = CustomTextCLIP(**configuration)
+    if settings.logit_scale is not None:
+        nn.init.constant_(model.logit_scale, math.log(settings.logit_scale))
+        model.logit_scale.requires_grad_(False)
+    return model
 
 
 class ClipTask:
@@ -105,7 +121,7 @@ class ClipTask:
         self.model: nn.Module = build_clip(settings, len(tokenizer)).to(memory_format=torch.channels_last)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-        """The symmetric contrastive loss; pictures with word for word the same caption count as matches."""
+        """The symmetric contrastive loss; what is as true of another picture of the batch is no mismatch."""
         model = cast(CustomTextCLIP, self.model)
         indices = self.sampler.batch(step)
         pictures = self.data.pictures(indices, random.random(len(indices)) < 0.5)
@@ -114,16 +130,27 @@ class ClipTask:
         image_features = model.encode_image(crops, normalize=True)  # (B, D)
         text_features = encode_tokens(model, self.tokens(captions))  # (B, D)
         scale = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
-        logits = scale * image_features @ text_features.T  # (B, B)
-        loss = matching_loss(logits, captions)
+        with torch.autocast("cpu", enabled=False):  # a hundred times what bfloat16 rounds is no similarity
+            logits = scale * image_features.float() @ text_features.float().T  # (B, B)
+            loss = matching_loss(logits, captions, self._true_elsewhere(indices, captions))
         is_hit = logits.detach().argmax(1) == torch.arange(len(captions))
         return loss, {"in_batch_recall": float(is_hit.float().mean()), "scale": float(scale.detach())}
 
     def _draw_caption(self, index: int, random: np.random.Generator) -> str:
         scene = self.data.scenes[index]
+        if scene.boxes and random.random() < self.settings.prompt_share:
+            label = scene.boxes[random.integers(len(scene.boxes))][0]
+            return PROMPTS[random.integers(len(PROMPTS))].format(label)
         if random.random() < self.settings.full_caption_share:
             return scene.full_caption
         return scene.captions[random.integers(len(scene.captions))]
+
+    def _true_elsewhere(self, indices: np.ndarray, captions: list[str]) -> Tensor:
+        """(B, B), pictures by captions: whether a caption only names a thing, and the picture shows one."""
+        pictures = [{label for label, *_ in self.data.scenes[index].boxes} for index in indices]
+        return torch.tensor(
+            [[_PROMPTED.get(caption) in labels for caption in captions] for labels in pictures]
+        )
 
     def tokens(self, captions: list[str]) -> Tensor:
         """(B, L) token ids, L as long as the longest needs."""
@@ -133,7 +160,7 @@ class ClipTask:
         return cast(Tensor, encoded.input_ids)
 
     def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
-        """Zero-shot recall at 1 and 5 among 500 held-out pictures and their full captions."""
+        """Recall at 1 and 5 among 500 held-out pictures and their full captions, and the gap between both."""
         model = cast(CustomTextCLIP, average)
         indices = self.held_out[:500]
         captions = [self.data.scenes[index].full_caption for index in indices]
@@ -141,12 +168,15 @@ class ClipTask:
             model.encode_image(prepare(self.data.pictures(part), self.settings.image_size_px), normalize=True)
             for part in np.array_split(indices, max(1, len(indices) // 100))
         ]
-        similarities = torch.cat(images) @ encode_tokens(model, self.tokens(captions)).T  # (N, N)
+        image_features, text_features = torch.cat(images), encode_tokens(model, self.tokens(captions))
+        similarities = image_features @ text_features.T  # (N, N)
         best = similarities.topk(min(5, len(captions)), dim=1).indices.tolist()
         hits = [[captions[other] == captions[row] for other in others] for row, others in enumerate(best)]
         return {
             "image_to_text_recall_1": float(np.mean([row[0] for row in hits])),
             "image_to_text_recall_5": float(np.mean([any(row) for row in hits])),
+            "cosine_of_pairs": float(similarities.diagonal().mean()),
+            "centroid_distance": float((image_features.mean(0) - text_features.mean(0)).norm()),
         }
 
 
@@ -192,18 +222,33 @@ def encode_tokens(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
     return F.normalize(pooled @ text.text_projection, dim=-1)
 
 
-def matching_loss(logits: Tensor, captions: list[str]) -> Tensor:
+def matching_loss(logits: Tensor, captions: list[str], is_true: Tensor | None = None) -> Tensor:
     """Cross-entropy over rows and columns; pairs with equal captions share the target.
+
+    A caption that is true of other pictures, too, has all of them as its targets; such a picture keeps its
+    own caption, and the other is left out of its choice. Else "a photo of a person" would be pushed away from
+    every picture of people but one.
 
     Args:
         logits: (B, B), pictures by captions.
         captions: B texts.
+        is_true: (B, B) bool, which captions are true of which pictures besides their own; None: none.
     """
     numbers = {caption: number for number, caption in enumerate(captions)}
     group = torch.tensor([numbers[caption] for caption in captions])
-    target = (group[:, None] == group[None, :]).float()
-    target = target / target.sum(1, keepdim=True)  # (B, B), symmetric
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    is_own = group[:, None] == group[None, :]  # (B, B), symmetric
+    others = torch.zeros_like(is_own) if is_true is None else is_true & ~is_own
+    by_picture = logits.masked_fill(others, -torch.inf).log_softmax(1).masked_fill(others, 0)
+    by_caption = logits.log_softmax(0)
+    own, true = is_own.float(), (is_own | others).float()
+    losses = (own / own.sum(1, keepdim=True) * by_picture).sum(1), (true / true.sum(0) * by_caption).sum(0)
+    return -(losses[0].mean() + losses[1].mean()) / 2
+
+
+def load_clip(folder: Path) -> CustomTextCLIP:
+    """Read what `export_clip` wrote."""
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    return cast(CustomTextCLIP, model)
 
 
 def export_clip(average: nn.Module, settings: ClipSettings, tokenizer_folder: Path, out: Path) -> None:
@@ -238,6 +283,6 @@ def export_clip(average: nn.Module, settings: ClipSettings, tokenizer_folder: Pa
         for name in TOKENIZER_FILES:
             if (tokenizer_folder / name).exists():
                 shutil.copy2(tokenizer_folder / name, folder / name)
-        save_file(weights, folder / "open_clip_model.safetensors")
+        save_file(weights, folder / WEIGHTS)
         text = json.dumps(configuration, indent=2) + "\n"
         (folder / "open_clip_config.json").write_text(text, encoding="utf-8")

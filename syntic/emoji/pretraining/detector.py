@@ -50,6 +50,8 @@ class DetectorSettings:
         denoising_queries: boxes with noise per picture that the decoder repairs while training.
         dense_weight: of the loss on object centres.
         soften_share: how many pictures are shown as if enlarged from a smaller one, as a generator's are.
+        tidy_share: how many are tidy ones, which is what the generator draws: their two sizes, flush with the
+            cells, are rare in other pictures.
     """
 
     image_size_px: int = 96
@@ -65,6 +67,7 @@ class DetectorSettings:
     denoising_queries: int = 12
     dense_weight: float = 1.0
     soften_share: float = 0.3
+    tidy_share: float = 0.4
 
 
 def build_detector(settings: DetectorSettings, labels: list[str]) -> RTDetrV2ForObjectDetection:
@@ -145,34 +148,44 @@ class DetectorTask:
         data: the scenes, all styles.
         settings: sizes and weights of the loss.
         batch_size: pictures per step.
+        tidy: scenes laid out for the generator, of the same labels; None learns from the others alone.
     """
 
-    def __init__(self, data: SceneData, settings: DetectorSettings, batch_size: int) -> None:
+    def __init__(
+        self, data: SceneData, settings: DetectorSettings, batch_size: int, tidy: SceneData | None = None
+    ) -> None:
         self.data = data
+        self.tidy = tidy
         self.settings = settings
         train, held_out = data.split()
         self.held_out = held_out[:MEASURED_PICTURES]
-        self.sampler = EpochSampler(train, batch_size)
-        self.batch_size = self.sampler.batch_size
+        self.batch_size = min(batch_size, len(train))
+        tidy_count = round(settings.tidy_share * self.batch_size) if tidy else 0
+        self.sampler = EpochSampler(train, self.batch_size - tidy_count)
+        self.tidy_sampler = EpochSampler(tidy.split()[0], tidy_count) if tidy and tidy_count else None
         self.learning_rate_scales: dict[str, float] = {}
         model = DetectorInTraining(settings, data.labels)
         self.model: nn.Module = model.to(memory_format=torch.channels_last)
         self.processor = build_processor(settings.image_size_px)
         self._numbers = {label: number for number, label in enumerate(data.labels)}
 
-    def target(self, index: int, *, is_flipped: bool = False) -> dict[str, Tensor]:
+    def target(
+        self, index: int, *, is_flipped: bool = False, data: SceneData | None = None
+    ) -> dict[str, Tensor]:
         """What the model shall find in one scene.
 
         Args:
             index: of the scene.
             is_flipped: whether its picture is mirrored.
+            data: where the scene is from; None takes those that are not tidy.
 
         Returns:
             class_labels (T,) int64 and boxes (T, 4) as centre, width and height in 0..1.
         """
-        boxes = self.data.scenes[index].boxes
+        data = data or self.data
+        boxes = data.scenes[index].boxes
         corners = torch.tensor([box[1:] for box in boxes], dtype=torch.float32).reshape(-1, 4)
-        x0, y0, x1, y1 = corners.div(self.data.size_px).clamp(0, 1).unbind(1)
+        x0, y0, x1, y1 = corners.div(data.size_px).clamp(0, 1).unbind(1)
         if is_flipped:
             x0, x1 = 1 - x1, 1 - x0
         return {
@@ -182,13 +195,10 @@ class DetectorTask:
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """RT-DETR's set prediction and denoising losses, and object centres in both levels."""
-        indices = self.sampler.batch(step)
-        flips = random.random(len(indices)) < 0.5
-        pixels = self.data.pictures(indices, flips)  # (B, 3, H, W)
-        is_soft = random.random(len(indices)) < self.settings.soften_share
-        pixels[is_soft] = soften(pixels[is_soft], random.uniform(*SMALLEST_SOFT))
-        pixels = self._resized(pixels)
-        targets = [self.target(i, is_flipped=flip) for i, flip in zip(indices, flips, strict=True)]
+        pixels, targets = self._batch(self.data, self.sampler.batch(step), random)  # (B, 3, H, W)
+        if self.tidy and self.tidy_sampler:
+            tidy_pixels, tidy_targets = self._batch(self.tidy, self.tidy_sampler.batch(step), random)
+            pixels, targets = torch.cat([pixels, tidy_pixels]), targets + tidy_targets
         output, heatmaps = self.model(pixels, targets)
         dense = cast(Tensor, sum(centre_loss(heatmap, targets) for heatmap in heatmaps))
         parts = output.loss_dict
@@ -199,6 +209,17 @@ class DetectorTask:
             "centres": float(dense.detach()),
         }
         return output.loss + self.settings.dense_weight * dense, values
+
+    def _batch(
+        self, data: SceneData, indices: np.ndarray, random: np.random.Generator
+    ) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """Pictures (B, 3, H, W) at the model's size, some mirrored, some soft, and what is in them."""
+        flips = random.random(len(indices)) < 0.5
+        pixels = data.pictures(indices, flips)
+        is_soft = random.random(len(indices)) < self.settings.soften_share
+        pixels[is_soft] = soften(pixels[is_soft], random.uniform(*SMALLEST_SOFT))
+        targets = [self.target(i, is_flipped=flip, data=data) for i, flip in zip(indices, flips, strict=True)]
+        return self._resized(pixels), targets
 
     def report(self, average: nn.Module, folder: Path) -> dict[str, float]:
         """AP50, and precision and recall at a score of 0.5; `detections.png` shows what is found so."""
@@ -233,6 +254,8 @@ class DetectorTask:
     def _resized(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) at the model's size, as the processor makes them."""
         size = (self.settings.image_size_px,) * 2
+        if pixels.shape[-2:] == size:
+            return pixels
         return F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
 
     def _found_truth(self, index: int) -> Found:

@@ -34,10 +34,11 @@ from syntic.emoji.cells import COVERAGE, GRID
 from syntic.emoji.pretraining.codec import LinearCodec, encode_scenes
 from syntic.emoji.pretraining.data import EpochSampler, SceneData, save_sheet
 from syntic.emoji.pretraining.export import MAX_SHARD_SIZE, replaced_folder
+from syntic.emoji.pretraining.loop import normalise_in_float32
 from syntic.emoji.pretraining.planner import PlannerSettings, draw_caption, plan_tokens
 
 NOISE_LEVELS = 1000
-STEPS = 10
+STEPS = 5
 SHEET_SIZE = 24
 
 
@@ -54,9 +55,9 @@ class GeneratorSettings:
         captions: how they are drawn.
     """
 
-    channels: int = 192
+    channels: int = 160
     layers_per_block: int = 1
-    heads: int = 6
+    heads: int = 5
     noise_shift: float = 4.0
     thing_weight: float = 3.0
     captions: PlannerSettings = PlannerSettings(drop_caption=0.05)
@@ -110,7 +111,7 @@ class GeneratorTask:
         self.batch_size = self.sampler.batch_size
         self.learning_rate_scales: dict[str, float] = {}
         unet = build_unet(settings, codec.channels, text_encoder.config.hidden_size)
-        self.model: nn.Module = unet.to(memory_format=torch.channels_last)
+        self.model: nn.Module = normalise_in_float32(unet).to(memory_format=torch.channels_last)
 
     def loss(self, step: int, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """Squared error of the clean latents at logit-normal noise levels; things count more."""

@@ -194,6 +194,54 @@ class PlannerTask:
         }
 
 
+@dataclass(frozen=True)
+class PlanReader:
+    """Reads latents off a trained planner's tokens, with the best linear head there is.
+
+    Attributes:
+        text_encoder: the planner.
+        tokenizer: that pads captions for it.
+        weights: (W + 1, C - 2), the last row added to every cell.
+    """
+
+    text_encoder: CLIPTextModel
+    tokenizer: PreTrainedTokenizerFast
+    weights: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def fit(
+        cls,
+        text_encoder: CLIPTextModel,
+        tokenizer: PreTrainedTokenizerFast,
+        data: SceneData,
+        codec: LinearCodec,
+        scenes: int = 1500,
+    ) -> PlanReader:
+        """Least squares over the cells of some training scenes and their full captions.
+
+        The planner is saved without the head it was trained with, which only measuring and the decoder need.
+        """
+        text_encoder = text_encoder.float().eval().requires_grad_(False)
+        chosen = data.split()[0][:scenes]
+        tokens, cells = [], []
+        for part in np.array_split(chosen, max(1, len(chosen) // 50)):
+            captions = [data.scenes[index].full_caption for index in part]
+            hidden = text_encoder(plan_tokens(tokenizer, captions)).last_hidden_state[:, -CELLS:]
+            tokens.append(hidden.flatten(0, 1))  # (B * 36, W)
+            latents = encode_scenes(codec, data, part)[:, :-PLACE_CHANNELS]
+            cells.append(latents.flatten(2).transpose(1, 2).flatten(0, 1))  # (B * 36, C - 2)
+        seen = F.pad(torch.cat(tokens), (0, 1), value=1.0)
+        return cls(text_encoder, tokenizer, torch.linalg.lstsq(seen, torch.cat(cells)).solution)
+
+    @torch.no_grad()
+    def latents(self, captions: list[str]) -> Tensor:
+        """(B, C - 2, 6, 6) that the captions tell, all but the places."""
+        hidden = self.text_encoder(plan_tokens(self.tokenizer, captions)).last_hidden_state[:, -CELLS:]
+        told = F.pad(hidden, (0, 1), value=1.0) @ self.weights  # (B, 36, C - 2)
+        return cast(Tensor, told.float().transpose(1, 2).unflatten(2, (GRID, GRID)))
+
+
 def export_planner(average: nn.Module, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Save the averaged text encoder with its tokenizer, whose texts are padded to `PLAN_LENGTH`.
 
