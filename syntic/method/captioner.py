@@ -17,6 +17,7 @@ from .variant import Variant
 
 LABEL_SMOOTHING = 0.1  # (A) DeCap's
 DECODINGS = ("greedy", "beam")
+START_SPREAD = 5.0  # (A) of what the maps of the prefix see, in units of their first weights
 
 
 def caption_mask(targets: Tensor, config: DecoderConfig) -> Tensor:
@@ -86,6 +87,38 @@ class CaptionModel(nn.Module):
         u, _ = self.tag_attention(query, tag_features, tag_mask)
         return torch.stack([features, u], dim=1)  # (B, 2, D)
 
+    @torch.no_grad()
+    def centre(
+        self,
+        features: Tensor,
+        query: Tensor | None = None,
+        tag_features: Tensor | None = None,
+        tag_mask: Tensor | None = None,
+    ) -> None:
+        """Start from what tells features apart, before any training; the model stays that of Eq. 5 and 6.
+
+        CLIP's features lie in a cone (Liang et al. 2022): most of what a map reads off them is the same for
+        all. So every map of them starts as W (x - mean) / spread, by its bias and the size of its weights, as
+        data-dependent initialisation does (Krähenbühl et al. 2016). The paper says nothing of it (A).
+
+        Args:
+            features: (B, D) v of some captions; `query`, `tag_features` and `tag_mask` as in `prefix`.
+            query: (B, D).
+            tag_features: (B, K, D).
+            tag_mask: (B, K).
+        """
+        maps = self.decoder.prefix_maps
+        _centre(maps[0].weight, maps[0].bias, features, START_SPREAD)
+        if self.tag_attention is None or query is None or tag_features is None or tag_mask is None:
+            return
+        attention = self.tag_attention.attention
+        tags = tag_features[tag_mask]  # (T, D)
+        weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+        for weight, bias, seen in zip(weights, biases, (query, tags, tags), strict=True):
+            _centre(weight, bias, seen, 1.0)
+        u, _ = self.tag_attention(query, tag_features, tag_mask)
+        _centre(maps[1].weight, maps[1].bias, u, START_SPREAD)
+
     def loss(
         self,
         features: Tensor,
@@ -144,3 +177,22 @@ class CaptionModel(nn.Module):
         if decoding == "beam":
             return self.decoder.beam_search(prefix, beam_size, alternatives=alternatives)
         raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")
+
+
+def _centre(weight: Tensor, bias: Tensor, seen: Tensor, spread: float) -> None:
+    """Let a linear map start as spread * W (x - mean) / (root mean square distance of x from its mean).
+
+    Args:
+        weight: (W, D), changed in place.
+        bias: (W,), changed in place.
+        seen: (N, D) inputs; if they are all the same, the map stays as it is.
+        spread: see above.
+    """
+    if not len(seen):
+        return
+    mean = seen.mean(dim=0)
+    distance = (seen - mean).square().sum(dim=1).mean().sqrt()
+    if distance < 1e-6:
+        return
+    weight.mul_(spread / distance)
+    bias.copy_(-(weight @ mean))

@@ -48,6 +48,7 @@ from .texts import prepare_texts
 from .validation import Validator
 
 STATE_SECONDS = 30.0  # a kill loses at most this much and one step
+CENTRED_ON = 2000  # rows at most that the maps of the prefix are centred on
 LOSS_POINTS = 500  # losses kept over a run
 T = TypeVar("T")
 
@@ -119,6 +120,8 @@ def train(
     with seeded(settings.seed, "weights", device):
         config = decoder_config(profile, text_model.tokenizer, text_model.width)
         model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
+        *prefix, _ = data.batch(torch.arange(0, len(data), -(-len(data) // CENTRED_ON)))
+        model.centre(*prefix)
     validate = None
     if validator is not None and processes.is_main:
         texts = torch.from_numpy(store.text_features).to(device)

@@ -92,3 +92,27 @@ def test_decode_offers_greedy_and_beam_and_nothing_else():
     assert model.decode(*arguments, alternatives=2)[0].alternatives[0][2:] == []
     with pytest.raises(InputError, match="'sampling'.*greedy, beam"):
         model.decode(*arguments, decoding="sampling")
+
+
+@pytest.mark.parametrize("name", ["fp", "syntic"])
+def test_maps_start_from_what_tells_features_apart(name):
+    model = model_of(name)
+    features, query, tags = (
+        F.normalize(torch.ones(16) + 0.1 * torch.randn(*shape, 16), dim=-1)  # in a cone
+        for shape in ((200,), (200,), (200, 3))
+    )
+    mask = torch.rand(200, 3) < 0.6
+    before = model.decoder.embed_prefix(model.prefix(features, query, tags, mask))  # (B, P, W)
+    model.centre(features, query, tags, mask)
+    after = model.decoder.embed_prefix(model.prefix(features, query, tags, mask))
+    assert after.std(dim=0).mean() > 10 * before.std(dim=0).mean()
+    assert torch.allclose(after.mean(dim=0), torch.zeros(after.shape[1:]), atol=1e-5)
+
+
+def test_equal_features_and_no_tags_leave_maps_as_they_are():
+    model = model_of("syntic")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.centre(
+        torch.ones(4, 16), torch.ones(4, 16), torch.zeros(4, 2, 16), torch.zeros(4, 2, dtype=torch.bool)
+    )
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
