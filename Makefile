@@ -16,6 +16,8 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 
 BIN := .venv/bin
 SYNTIC := $(BIN)/python -m syntic
+# Whose features, maps and decoders are made; the profile has to name them.
+CORPORA ?= everyday
 # The variants of Table 4, in its order.
 VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 # The frozen models, each after those it needs.
@@ -78,15 +80,17 @@ pretrain: .venv/installed ## emoji world: the frozen CLIP, detector and generato
 	test -f build/emoji/pretraining-tidy/scenes.jsonl || $(SYNTIC) emoji scenes --pretraining $(PRETRAINING_PICTURES) --tidy
 	for model in $(MODELS); do $(SYNTIC) emoji pretrain $$model || exit 1; done
 
-frozen: .venv/installed ## measure the frozen models on the test pictures
+frozen: .venv/installed ## measure the frozen models on the test pictures; what their training took, into the docs
 	$(SYNTIC) emoji evaluate
+	$(SYNTIC) emoji curves
 
-features: .venv/installed ## synthetic pictures of the corpus -> features, tags and the map
-	$(SYNTIC) synthesize everyday assets/emoji/features/everyday
-	$(SYNTIC) emoji export
+features: .venv/installed ## synthetic pictures of the CORPORA -> features, tags and maps
+	for corpus in $(CORPORA); do $(SYNTIC) synthesize $$corpus assets/emoji/features/$$corpus \
+		&& $(SYNTIC) emoji export --corpus $$corpus || exit 1; done
 
-decoders: .venv/installed ## train the eight variants of Table 4
-	for variant in $(VARIANTS); do $(SYNTIC) train --corpus everyday --variant $$variant || exit 1; done
+decoders: .venv/installed ## train the eight variants of Table 4 on each of the CORPORA
+	for corpus in $(CORPORA); do for variant in $(VARIANTS); do \
+		$(SYNTIC) train --corpus $$corpus --variant $$variant || exit 1; done; done
 
 table4: .venv/installed ## Table 4: evaluate them beside the paper's numbers, in README.md too; SEEDS=1 is short
 	@scripts/system-packages java

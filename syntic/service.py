@@ -21,7 +21,8 @@ from PIL import Image
 from .compare_service import Comparison
 from .data import TestSet
 from .data.features import StoreHeader
-from .errors import DataError, InputError, SynticError
+from .emoji.composition import Composer
+from .errors import CheckpointError, DataError, InputError, SynticError
 from .evaluation.familiarity import Familiarity, KnownWorld
 from .evaluation.map import GapMap, Kind
 from .evaluation.scoring import open_test_set
@@ -88,6 +89,7 @@ class SynticService:
         apart: carries them out where this process has no device for it.
 
     Attributes:
+        composer: draws the scenes that visitors put together, whatever the profile.
         jobs: the visitors' training runs.
     """
 
@@ -104,6 +106,7 @@ class SynticService:
         self.profile = HostedProfile.of(profile, lambda name: self.jobs.find_run(name))
         self.pipeline = SynTIC.from_profile(self.profile, device=device)
         self._turns = ModelLock(capacity)
+        self.composer = Composer()
         self.gap = GapExplorer(self.pipeline.components, self._turns, self.gap_map)
         self.lesson = Lesson(self.gap, self._turns)
         on_cuda = self.pipeline.components.device.type == "cuda"
@@ -157,6 +160,22 @@ class SynticService:
         """Names of the eight ablations, in Table 4's order."""
         return [variant.name for variant in VARIANTS]
 
+    def trained_variants(self, corpus: str) -> list[str]:
+        """Return the names of the ablations that have a decoder for a corpus, or for a run."""
+        folder = self.profile.corpus(corpus).decoders
+        return [name for name in self.variants if (folder / f"{name}.safetensors").is_file()]
+
+    def check_decoder(self, variant: str, corpus: str) -> None:
+        """Raise CheckpointError where a variant has no decoder for a corpus, saying which have one."""
+        trained = self.trained_variants(corpus)
+        if variant in trained:
+            return
+        others = f"it has those of {', '.join(trained)}" if trained else "it has none at all"
+        raise CheckpointError(
+            f"The corpus “{corpus}” has no decoder of the variant “{variant}” yet, {others}; "
+            f"`python -m syntic train --corpus {corpus} --variant {variant}` makes it."
+        )
+
     def missing(self) -> list[Missing]:
         """List the models, features and decoders that are not there, each with the command that makes it."""
         profile, found = self.profile, []
@@ -172,14 +191,20 @@ class SynticService:
             if not (corpus.features / "store.json").is_file():
                 what = f"the features of the corpus “{name}”"
                 found.append(Missing(what, corpus.features, f"python -m syntic synthesize {name}"))
-            absent = [v for v in self.variants if not (corpus.decoders / f"{v}.safetensors").is_file()]
+            trained = self.trained_variants(name)
+            absent = [variant for variant in self.variants if variant not in trained]
             if absent:
                 what = f"decoders of “{name}”: {', '.join(absent)}"
                 command = f"python -m syntic train --corpus {name} --variant {absent[0]}"
                 found.append(Missing(what, corpus.decoders, command))
             if corpus.map is not None and not corpus.map.is_file():
-                found.append(Missing(f"the map of “{name}”", corpus.map, "python -m syntic emoji export"))
+                found.append(Missing(f"the map of “{name}”", corpus.map, self.command_for_map(name)))
         return found
+
+    def command_for_map(self, corpus: str) -> str:
+        """Return the command that fits the map of a corpus."""
+        other = "" if corpus == next(iter(self.profile.corpora)) else f" --corpus {corpus}"
+        return f"python -m syntic emoji export{other}"
 
     def gap_map(self, corpus: str) -> GapMap | None:
         """Return the corpus' fitted map, or None where there is none or it cannot be read."""
@@ -248,10 +273,12 @@ class SynticService:
 
         Raises:
             InputError: if the text, the picture or a setting cannot be used.
+            CheckpointError: if the corpus has no decoder of the variant.
             BusyError: if too many runs wait already.
             Cancelled: if `should_stop` said so.
         """
         text, image, settings = check_inputs(self.profile, request.text, request.image, request.settings)
+        self.check_decoder(settings.variant, settings.corpus)
         checked = WalkRequest(text=text, image=image, settings=settings)
         return self._walk(checked, should_stop)
 
@@ -322,7 +349,8 @@ class SynticService:
         """Say how far a picture's feature (D,) is from what the corpus' decoders learned from.
 
         Measured against the pictures drawn from the corpus' texts; how far the profile's own real pictures
-        are, those of the map, says what is usual. Without a map the drawn pictures themselves do.
+        are, those of the maps of all its domains, says what is usual: a corpus may have none of its own, and
+        a picture of another domain is of the same world. Without maps the drawn pictures themselves do.
 
         Raises:
             DataError: if the corpus has no features.
@@ -331,9 +359,9 @@ class SynticService:
 
         def learn() -> KnownWorld:
             drawn = np.asarray(self.pipeline.components.feature_store(corpus).image_features)
-            gap_map = self.gap_map(corpus)
-            real = gap_map.points.get(Kind.REAL) if gap_map is not None else None
-            return KnownWorld.learn(drawn, None if real is None else real.features)
+            maps = [self.gap_map(name) for name in self.profile.corpora]
+            real = [found.points[Kind.REAL].features for found in maps if found and Kind.REAL in found.points]
+            return KnownWorld.learn(drawn, np.concatenate(real) if real else None)
 
         return self._memory.once(key, learn).measure(feature)
 

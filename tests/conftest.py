@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -90,14 +91,45 @@ def tiny_profile_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _save_models(folder)
     _save_pictures(folder)
     profile = load_profile(path)
-    _save_features(profile)
-    _save_decoders(profile)
+    _save_features(profile, "everyday")
+    _save_decoders(profile, "everyday")
     return path
 
 
 @pytest.fixture(scope="session")
 def tiny_profile(tiny_profile_path: Path) -> Profile:
     return load_profile(tiny_profile_path)
+
+
+@pytest.fixture(scope="session")
+def three_corpora(tiny_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """The tiny profile with a second domain, `people`, and with texts of the `web`.
+
+    The web has no pictures of its own and decoders of two variants only.
+    """
+    folder = tmp_path_factory.mktemp("three")
+    everyday, pictures = tiny_profile.corpora["everyday"], tiny_profile.test_sets["everyday"]
+    corpora = {"everyday": everyday}
+    for name, captions, like, temperature in (
+        ("people", TINY_CAPTIONS[:4:-1], "Flickr30k", 0.0125),
+        ("web", TINY_CAPTIONS[:18], "SS1M", 0.02),
+    ):
+        (folder / f"{name}.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
+        corpora[name] = replace(
+            everyday,
+            captions=folder / f"{name}.txt",
+            features=folder / "features" / name,
+            decoders=folder / "decoders" / name,
+            temperature=temperature,
+            like=like,
+        )
+    sets = {**tiny_profile.test_sets, "people": pictures, "people-validation": pictures}
+    profile = replace(tiny_profile, corpora=corpora, test_sets=sets)
+    for name in ("people", "web"):
+        _save_features(profile, name)
+    _save_decoders(profile, "people")
+    _save_decoders(profile, "web", only=("baseline", "fp"))
+    return profile
 
 
 @pytest.fixture(scope="session")
@@ -147,12 +179,12 @@ def _save_pictures(folder: Path) -> None:
     )
 
 
-def _save_features(profile: Profile) -> None:
+def _save_features(profile: Profile, name: str) -> None:
     from syntic.data import SynthesisSettings, make_header, read_captions, synthesize
     from syntic.method.components import Components
 
     components = Components(profile, torch.device("cpu"))
-    corpus = profile.corpora["everyday"]
+    corpus = profile.corpora[name]
     captions = read_captions(corpus.captions)
     settings = SynthesisSettings(shard_size=20)
     for _ in synthesize(
@@ -167,7 +199,7 @@ def _save_features(profile: Profile) -> None:
         pass
 
 
-def _save_decoders(profile: Profile) -> None:
+def _save_decoders(profile: Profile, corpus: str, only: tuple[str, ...] = ()) -> None:
     from syntic.method import VARIANTS, CaptionModel, save_checkpoint
     from syntic.method.components import Components
     from syntic.training.loop import decoder_config
@@ -175,7 +207,9 @@ def _save_decoders(profile: Profile) -> None:
     encoder = Components(profile, torch.device("cpu")).encoder
     config = decoder_config(profile, encoder.tokenizer, encoder.width)
     for variant in VARIANTS:
+        if only and variant.name not in only:
+            continue
         torch.manual_seed(0)
         model = CaptionModel(variant, config, profile.decoder.tag_heads)
-        path = profile.corpora["everyday"].decoders / variant.name
-        save_checkpoint(path, model, {"profile": profile.name, "corpus": "everyday", "seed": 0})
+        path = profile.corpora[corpus].decoders / variant.name
+        save_checkpoint(path, model, {"profile": profile.name, "corpus": corpus, "seed": 0})

@@ -17,24 +17,31 @@ from syntic.service import SynticService
 
 
 def with_map(profile: Profile, folder: Path) -> Profile:
-    """The profile with a map of its corpus: two principal axes in place of UMAP's minute of compiling."""
-    corpus = profile.corpora["everyday"]
-    store = FeatureStore.open(corpus.features)
+    """The profile with a map of every corpus: two principal axes in place of UMAP's minute of compiling."""
+    corpora = {
+        name: dataclasses.replace(corpus, map=_make_map(profile, name, folder / f"{name}.safetensors"))
+        for name, corpus in profile.corpora.items()
+    }
+    return dataclasses.replace(profile, corpora=corpora)
+
+
+def _make_map(profile: Profile, corpus: str, path: Path) -> Path:
+    store = FeatureStore.open(profile.corpora[corpus].features)
     features = {
         Kind.TEXT: store.text_features,
         Kind.GENERATED: store.image_features,
         Kind.REFINED: store.image_features,
         Kind.PROJECTED: store.text_features,
-        Kind.REAL: store.image_features[:4],
     }
+    if profile.validation_set_of(corpus) is not None:
+        features[Kind.REAL] = store.image_features[:4]
     _, _, axes = np.linalg.svd(np.concatenate(list(features.values())), full_matrices=False)
     points = {
         kind: MapPoints(features=f, coordinates=f @ axes[:2].T, labels=store.captions[: len(f)])
         for kind, f in features.items()
     }
-    path = folder / "everyday.safetensors"
     GapMap(points, {"method": "pca"}).save(path)
-    return dataclasses.replace(profile, corpora={"everyday": dataclasses.replace(corpus, map=path)})
+    return path
 
 
 @contextmanager

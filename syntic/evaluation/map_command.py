@@ -60,22 +60,22 @@ def export_map(
 
     Generated features are refined (Eq. 2) and projected (Eq. 3) with the profile's settings, as in
     training; the own caption keeps its place in the support set, as in the paper. The real pictures
-    are of the test set `CORPUS-validation` and are only shown; nothing is trained on them.
+    are of the corpus' validation set and are only shown; nothing is trained on them.
 
     Args:
         components: models and data of a profile.
         corpus: its name.
         texts: captions to draw; all where there are fewer.
-        pictures: real pictures; none where the profile has no such set.
+        pictures: real pictures; none where the corpus has no such set.
         seed: of the draw and of UMAP.
     """
     profile = components.profile
     features, captions = stage_features(components, corpus, texts, seed=seed)
     labels = dict.fromkeys(features, captions)
     own_texts = {}
-    folder = profile.test_sets.get(f"{corpus}-validation")
-    if folder is not None and pictures:
-        test_set = TestSet.open(folder).head(pictures)
+    name = profile.validation_set_of(corpus)
+    if name is not None and pictures:
+        test_set = TestSet.open(profile.test_sets[name]).head(pictures)
         features[Kind.REAL] = encode_for(components, test_set).features.numpy()
         labels[Kind.REAL] = [test_set.references[name][0] for name in test_set.names]
         own_texts[Kind.REAL] = components.encoder.encode_texts(labels[Kind.REAL]).cpu().numpy()

@@ -166,17 +166,30 @@ def read_captions(folder: Path, experiment: str) -> list[ResultCaptions]:
     if raw is None:
         return []
     standard = _text(raw, "test_set") or _text(head, "test_set")
+    tested = _tested_on(head)
     found: dict[str, dict[str, dict[str, str]]] = {}
     for path, captions in _leaves(raw, ()):
         test_set, names = standard, list(path)
         for name in path:
             if "->" in name:  # "everyday -> people" was tested on people
                 test_set = name.partition("->")[2].strip()
+        if path in tested:  # the group is in the paper's words
+            test_set = tested[path]
+            names = names if "->" in path[0] else names[1:]
         found.setdefault(test_set, {})[" · ".join(names)] = captions
     return [
         ResultCaptions(experiment=experiment, test_set=test_set, systems=systems)
         for test_set, systems in found.items()
     ]
+
+
+def _tested_on(head: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    """Return the test set of every (group, row) that says it."""
+    return {
+        (_text(row, "group"), _text(row, "name")): _text(row, "test_set")
+        for row in _entries(head)
+        if _text(row, "group") and _text(row, "test_set")
+    }
 
 
 def _leaves(

@@ -116,6 +116,7 @@ class Trainings:
         settings = load_run(
             self.recipes.run_file,
             self.recipes.overrides,
+            known_profile=self.profile,
             profile=self.profile.name,
             corpus=run.corpus,
             seed=run.seed,

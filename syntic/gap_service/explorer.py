@@ -173,9 +173,17 @@ class GapExplorer:
             raise InputError(f"The items on the map are 0..{sample.items - 1}; the selection names others.")
         return replace(view, selection=selection)
 
-    def standard_view(self) -> GapView:
-        """Return what a first visit shows: the first corpus, its own real pictures, nothing turned."""
-        corpus = self.corpora[0]
+    def standard_view(self, corpus: str = "") -> GapView:
+        """Return what a first visit shows: a corpus, its own real pictures if any, nothing turned.
+
+        Args:
+            corpus: its name; "" is the first.
+
+        Raises:
+            InputError: for a corpus the profile does not have.
+            DataError: if it has no features.
+        """
+        corpus = corpus or self.corpora[0]
         real = self.sample(corpus).real
         value = self.range(corpus, Control.TEMPERATURE).standard
         return GapView(corpus=corpus, pictures=real.test_set if real else None, value=value)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import BusyError, Cancelled, InputError, SynticError
+from ..errors import BusyError, Cancelled, DataError, InputError, SynticError
 from ..method.components import Components
 from ..profiles import CorpusSettings, Profile
 from ..runtime import ModelLock
@@ -390,8 +390,11 @@ class JobManager:
     def _corpus_of(self, sidecar: dict[str, Any]) -> str | None:
         """Return the corpus of the profile that a decoder was trained on, or None where it was another."""
         fingerprint = sidecar["store"].get("fingerprint")
-        stores = {name: self._components.feature_store(name) for name in self.profile.corpora}
-        return next((name for name, store in stores.items() if store.fingerprint == fingerprint), None)
+        for name in self.profile.corpora:
+            with suppress(DataError):  # it is not drawn yet
+                if self._components.feature_store(name).fingerprint == fingerprint:
+                    return name
+        return None
 
     def _reference(self, corpus: str | None, variant: str) -> float | None:
         """Return the last validation of the decoder that the profile ships."""

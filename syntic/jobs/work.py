@@ -18,7 +18,6 @@ from ..evaluation.scoring import open_test_set
 from ..method.components import Components
 from ..profiles import CorpusSettings, Profile
 from ..training import (
-    OptimizerSettings,
     Preparing,
     RunSettings,
     StepDone,
@@ -163,10 +162,13 @@ def training_profile(work: Work) -> Profile:
 
 
 def validation_set(profile: Profile, corpus: str | None) -> str:
-    """Return the name of the test set to validate on: the corpus', else the profile's first; "" for none."""
-    names = [name for name in profile.test_sets if name.endswith("-validation")]
-    own = f"{corpus}-validation"
-    return own if own in names else next(iter(names), "")
+    """Return the name of the test set to validate on: the corpus', else the profile's first; "" for none.
+
+    A corpus may have no pictures of its own, as texts of the web have none.
+    """
+    own = profile.validation_set_of(corpus) if corpus is not None and corpus in profile.corpora else None
+    others = (name for other in profile.corpora if (name := profile.validation_set_of(other)) is not None)
+    return own or next(others, "")
 
 
 def _draw(work: Work, components: Components, should_stop: Callable[[], bool]) -> Iterator[Drawing]:
@@ -195,7 +197,7 @@ def _settings(work: Work, steps: int) -> RunSettings:
         profile=work.profile.name,
         corpus=request.corpus_name,
         variant=request.variant,
-        optimizer=OptimizerSettings(steps=steps),
+        optimizer=replace(work.profile.optimizer, steps=steps),
         validation=ValidationSettings(
             test_set=validation_set(work.profile, request.corpus), every_steps=every
         ),
@@ -239,6 +241,7 @@ def _rehearse(
     A step takes as long on a part of the corpus as on all of it, as long as that fills a batch.
     """
     folder = work.folder / "rehearsal"
+    captions = max(REHEARSAL_CAPTIONS, settings.optimizer.batch_size)
     seconds: list[float] = []
     last = time.monotonic()
     rehearsal = replace(
@@ -249,7 +252,7 @@ def _rehearse(
         validation=replace(settings.validation, every_steps=REHEARSAL_STEPS),
     )
     try:
-        for event in run(rehearsal, store.head(REHEARSAL_CAPTIONS), folder):
+        for event in run(rehearsal, store.head(captions), folder):
             if isinstance(event, TrainingPaused):
                 raise Cancelled("The run was stopped while its steps were timed.")
             if isinstance(event, StepDone):

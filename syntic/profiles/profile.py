@@ -140,6 +140,55 @@ class ProjectionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """How the decoders of Eq. 6 are trained unless a run says otherwise. The paper names none of these.
+
+    Batch size, optimiser and epochs are DeCap's, whose decoder the paper takes (as is the label
+    smoothing, see `syntic.method.captioner`). DeCap warms up for 1000 steps in a run of some 44,000;
+    here the warm-up is cut to a tenth of a run that is shorter than 10,000 steps. The learning rate
+    falls linearly to zero afterwards.
+
+    Attributes:
+        epochs: passes over the corpus.
+        steps: budget in steps instead of epochs; None takes the epochs.
+        batch_size: captions per step.
+        learning_rate: highest rate of AdamW.
+        warmup_steps: steps in which the rate rises from zero.
+        weight_decay: of AdamW.
+        gradient_norm: gradients are scaled down to it.
+    """
+
+    epochs: int = 10
+    steps: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup_steps: int = 1000
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot train."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"`optimizer.{name}` must be at least 1 but is {getattr(self, name)}.")
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"`optimizer.steps` must be at least 1 but is {self.steps}.")
+        if self.learning_rate <= 0:
+            raise InputError(f"`optimizer.learning_rate` must be above 0 but is {self.learning_rate}.")
+
+    def total_steps(self, captions: int) -> int:
+        """Return the length of the run over a corpus of that many captions."""
+        return self.steps if self.steps is not None else self.epochs * -(-captions // self.batch_size)
+
+    def rate(self, step: int, total: int) -> float:
+        """Return the learning rate of step number `step`, counted from 0."""
+        warmup = min(self.warmup_steps, total // 10)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        return self.learning_rate * (total - step) / max(total - warmup, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorpusSettings:
     """One text corpus.
 
@@ -216,6 +265,7 @@ class Profile:
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     projection: ProjectionSettings = field(default_factory=ProjectionSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     corpora: dict[str, CorpusSettings] = field(default_factory=dict)
     test_sets: dict[str, Path | KarpathySplit] = field(default_factory=dict)
     training_pictures: dict[str, Path | KarpathySplit] = field(default_factory=dict)
@@ -282,6 +332,7 @@ _SECTIONS: dict[str, type] = {
     "decoder": DecoderSettings,
     "refinement": RefinementSettings,
     "projection": ProjectionSettings,
+    "optimizer": OptimizerSettings,
 }
 _PATHS = {"captions", "features", "decoders", "map", "example_images", "images", "results"}
 

@@ -1,5 +1,6 @@
 """Training the caption decoder on synthetic pairs, text only, and the systems it is compared with."""
 
+from ..profiles import OptimizerSettings
 from .events import (
     Preparing,
     StepDone,
@@ -13,7 +14,7 @@ from .loop import train
 from .pictures import train_on_pictures
 from .processes import Processes
 from .runs import make_validator, train_from_profile
-from .settings import OptimizerSettings, RunSettings, ValidationSettings, load_run
+from .settings import RunSettings, ValidationSettings, load_run
 from .validation import Validator
 
 __all__ = [

@@ -150,8 +150,7 @@ def make_validator(
         return None
     name = settings.validation.test_set
     if name is None:
-        name = f"{settings.corpus}-validation"
-        name = name if name in profile.test_sets else ""
+        name = profile.validation_set_of(settings.corpus)
     if not name:
         return None
     test_set = open_test_set(profile, name).head(settings.validation.pictures)

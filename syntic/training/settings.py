@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,55 +13,7 @@ from ..data.tags import MAX_TAGS
 from ..errors import InputError
 from ..method.improvement import Improvement
 from ..method.variant import Variant
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerSettings:
-    """How the decoder of Eq. 6 is trained. The paper names none of these.
-
-    Batch size, optimiser and epochs are DeCap's, whose decoder the paper takes (as is the label
-    smoothing, see `syntic.method.captioner`). DeCap warms up for 1000 steps in a run of some 44,000;
-    here the warm-up is cut to a tenth of a run that is shorter than 10,000 steps. The learning rate
-    falls linearly to zero afterwards.
-
-    Attributes:
-        epochs: passes over the corpus.
-        steps: budget in steps instead of epochs; None takes the epochs.
-        batch_size: captions per step.
-        learning_rate: highest rate of AdamW.
-        warmup_steps: steps in which the rate rises from zero.
-        weight_decay: of AdamW.
-        gradient_norm: gradients are scaled down to it.
-    """
-
-    epochs: int = 10
-    steps: int | None = None
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    warmup_steps: int = 1000
-    weight_decay: float = 0.01
-    gradient_norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot train."""
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"`optimizer.{name}` must be at least 1 but is {getattr(self, name)}.")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"`optimizer.steps` must be at least 1 but is {self.steps}.")
-        if self.learning_rate <= 0:
-            raise InputError(f"`optimizer.learning_rate` must be above 0 but is {self.learning_rate}.")
-
-    def total_steps(self, captions: int) -> int:
-        """Return the length of the run over a corpus of that many captions."""
-        return self.steps if self.steps is not None else self.epochs * -(-captions // self.batch_size)
-
-    def rate(self, step: int, total: int) -> float:
-        """Return the learning rate of step number `step`, counted from 0."""
-        warmup = min(self.warmup_steps, total // 10)
-        if step < warmup:
-            return self.learning_rate * (step + 1) / warmup
-        return self.learning_rate * (total - step) / max(total - warmup, 1)
+from ..profiles import OptimizerSettings, Profile, load_profile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +21,8 @@ class ValidationSettings:
     """How often the decoder captions real pictures; their scores never reach the optimiser.
 
     Attributes:
-        test_set: name of a test set of the profile; None takes "<corpus>-validation" where the
-            profile has it, "" none at all.
+        test_set: name of a test set of the profile; None takes the corpus' validation set where it has
+            one, "" none at all.
         every_steps: steps between two validations; the last step is always validated.
         pictures: how many of the set's pictures to caption, None for all.
     """
@@ -188,13 +140,23 @@ class RunSettings:
         return {n: str(v) if isinstance(v, Path) else v for n, v in asdict(self).items() if n not in unused}
 
 
-def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **given: Any) -> RunSettings:
+def load_run(
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    known_profile: Profile | None = None,
+    **given: Any,
+) -> RunSettings:
     """Read a run from TOML and apply `--set` style changes.
+
+    How the decoder is trained follows, where the run does not say it, from the recipe of a system that uses
+    real pictures, else from the profile's [optimizer].
 
     Args:
         path: a TOML file with the keys of `RunSettings`, its two sections as tables; None starts from
             the defaults.
         overrides: "optimizer.steps=100" and the like; values as in TOML, quotes may be left out.
+        known_profile: the run's profile where it is loaded already; None loads it by its name.
         given: keys set from elsewhere (command line options); None values are skipped.
 
     Raises:
@@ -212,9 +174,12 @@ def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **gi
     for override in overrides:
         _apply(raw, override)
     where = "The run" if path is None else str(path)
-    recipe = PICTURE_RECIPES.get(str(raw.get("system")))
-    if recipe is not None and isinstance(raw.get("optimizer", {}), dict):
-        raw["optimizer"] = {**recipe.optimizer, **raw.get("optimizer", {})}
+    if isinstance(raw.get("optimizer", {}), dict):
+        profile = known_profile or load_profile(raw.get("profile", RunSettings.profile))
+        recipe = PICTURE_RECIPES.get(str(raw.get("system")))
+        raw["optimizer"] = _layered(
+            asdict(profile.optimizer), recipe.optimizer if recipe else {}, raw.get("optimizer", {})
+        )
     for name, kind in (("optimizer", OptimizerSettings), ("validation", ValidationSettings)):
         if name in raw:
             raw[name] = _build(kind, raw[name], f"{where} [{name}]")
@@ -223,6 +188,16 @@ def load_run(path: str | Path | None = None, overrides: Sequence[str] = (), **gi
             raw[name] = Path(raw[name])
     settings: RunSettings = _build(RunSettings, raw, where)
     return settings
+
+
+def _layered(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Put later settings over earlier ones; epochs take the place of an earlier budget in steps."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if "epochs" in layer and "steps" not in layer:
+            merged["steps"] = None
+        merged |= layer
+    return merged
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..service import SynticService
-from .frame import HEAD, header, notice
+from .frame import HEAD, answers_after, header, notice
 from .pages.about import build_about
 from .pages.compare import Compare
 from .pages.gap import ModalityGap
@@ -35,27 +35,28 @@ def build_app(service: SynticService) -> gr.Blocks:
         header("")
         missing = gr.HTML(notice(service.missing(), service.profile.name))
         page = WalkThrough(service)
-        page.load(demo)
+        answers_after(page.load(demo))
         demo.load(lambda: notice(service.missing(), service.profile.name), None, missing, **on_load)
     with demo.route("Modality gap", "/gap"):
         header("gap")
         gap = ModalityGap(service)
-        gap.load(demo)
+        answers_after(gap.load(demo))
     with demo.route("Compare", "/compare"):
         header("compare")
         compare = Compare(service)
-        compare.load(demo)
+        answers_after(compare.load(demo))
     with demo.route("Train", "/train"):
         header("train")
         train = Train(service)
         restored = demo.load(train.restore, train.keys, train.restored, **on_load)
         restored.then(None, js=GO_TO_RUN)
+        answers_after(restored)
     with demo.route("Learn", "/learn"):
         header("learn")
         learn = Learn(service)
-        learn.load(demo)
+        answers_after(learn.load(demo))
     with demo.route("About", "/about"):
-        header("about")
+        header("about", waits=False)
         build_about(service)
     demo.queue(max_size=64, default_concurrency_limit=8)
     return demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -68,22 +69,39 @@ HEAD = (
 })();
 </script>
 """
-    + f"<script>{script('walk_map.js')}</script>"
+    + f"<script>{script('answers.js')}</script><script>{script('walk_map.js')}</script>"
 )
 
 
-def header(current: str) -> None:
-    """Draw the header of a page, with links relative to the app's root."""
+def header(current: str, *, waits: bool = True) -> None:
+    """Draw the header of a page, with links relative to the app's root.
+
+    What is below it answers no click and no key before `answers_after` says so; a page that nobody fills
+    takes `waits=False`.
+    """
     root = "." if current == "" else "./"
     links = "".join(
         f'<a href="{path or root}"{" aria-current=page" if path == current else ""}>{escape(name)}</a>'
         for name, path in PAGES
     )
+    mark = " data-waits" if waits else ""
     gr.HTML(
-        f'<header class="s-header"><a class="s-brand" href="{root}">SynTIC<small>captions learned from '
+        f'<header class="s-header"{mark}><a class="s-brand" href="{root}">SynTIC<small>captions learned from '
         f'texts alone</small></a><nav class="s-nav" aria-label="Pages">{links}</nav><button class="s-theme" '
         'type="button" aria-label="Switch between light and dark" title="Light or dark">◐</button></header>'
     )
+
+
+def answers_after(filled: Any) -> None:
+    """Let the page answer clicks once the event that fills it is over, be it that it failed.
+
+    Until then a click would run on the page's defaults, not on what its link or the visitor's browser says.
+
+    Args:
+        filled: what `demo.load(...)` returned for the handler that fills the page.
+    """
+    for over in (filled.then, filled.failure):  # in the browser `then` follows no failure, as of Gradio 6.31
+        over(None, js="() => window.synticAnswers()")
 
 
 def notice(missing: Sequence[Missing], profile: str) -> str:

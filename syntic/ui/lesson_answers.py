@@ -52,12 +52,7 @@ def exercise_link(service: SynticService, step: Step, corpus: str) -> str:
         given = {"example": examples[0]} if examples else {}
         return "./" + walk_query(**given, variant="syntic", corpus=corpus)
     gap, marks = service.gap, Marks()
-    sample, standard = gap.sample(corpus), gap.standard_view()
-    view = GapView(
-        corpus=corpus,
-        pictures=sample.real.test_set if sample.real else None,
-        value=gap.range(corpus, Control.TEMPERATURE).standard,
-    )
+    view = gap.standard_view(corpus)
 
     def turned(control: Control, value: float) -> GapView:
         return replace(view, control=control, value=value)
@@ -76,7 +71,7 @@ def exercise_link(service: SynticService, step: Step, corpus: str) -> str:
         view = turned(Control.TEMPERATURE, gap.range(corpus, Control.TEMPERATURE).low)
     else:
         view = turned(Control.REFINEMENT, gap.range(corpus, Control.REFINEMENT).high)
-    return "gap" + write_gap_query(view, marks, standard)
+    return "gap" + write_gap_query(view, marks, gap.standard_view)
 
 
 def _capdec_noise() -> float:

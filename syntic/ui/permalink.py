@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from ..errors import InputError
 from ..method.variant import Variant
 from ..types import TraceSettings
+from .scene_link import FIELDS, scene_of_link
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "temperature": float,
@@ -24,8 +25,9 @@ class Choice:
     """What a visitor chose to run on.
 
     Attributes:
-        kind: "text", "example" (a picture of the gallery, by name) or "upload" (a file's path).
-        value: the sentence, the name, or the path on the server.
+        kind: "text", "example" (a picture of the gallery, by name), "scene" (a composed one) or "upload" (a
+            file's path).
+        value: the sentence, the name, the fields of the scene as a query, or the path on the server.
     """
 
     kind: str
@@ -34,7 +36,11 @@ class Choice:
 
 def write_query(choice: Choice, settings: TraceSettings) -> str:
     """Return the query string for a choice and its settings; an upload has no link of its own."""
-    query: dict[str, Any] = {} if choice.kind == "upload" else {choice.kind: choice.value}
+    query: dict[str, Any] = {}
+    if choice.kind == "scene":
+        query = dict(parse_qsl(choice.value))
+    elif choice.kind != "upload":
+        query = {choice.kind: choice.value}
     for name in (f.name for f in fields(TraceSettings)):
         value = getattr(settings, name)
         if value is not None and not (name == "beam_size" and settings.decoding != "beam"):
@@ -76,7 +82,7 @@ def read_train_query(query: Mapping[str, str]) -> tuple[str | None, dict[str, An
 
 def names_anything(query: Mapping[str, str]) -> bool:
     """Say whether an address asks for anything of ours."""
-    return bool(query.keys() & {"text", "example", *(f.name for f in fields(TraceSettings))})
+    return bool(query.keys() & {"text", "example", *FIELDS, *(f.name for f in fields(TraceSettings))})
 
 
 def read_query(query: Mapping[str, str], standard: TraceSettings) -> tuple[Choice | None, TraceSettings]:
@@ -93,6 +99,8 @@ def read_query(query: Mapping[str, str], standard: TraceSettings) -> tuple[Choic
     for kind in ("text", "example"):
         if query.get(kind):
             choice = Choice(kind, query[kind])
+    if scene := scene_of_link(query):
+        choice = Choice("scene", scene)
     values: dict[str, Any] = {}
     for name in (f.name for f in fields(TraceSettings) if f.name in query):
         try:

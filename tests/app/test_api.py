@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
 from syntic.types import Stage, Trace
 
@@ -18,6 +19,7 @@ ENDPOINTS = [
     "/compare_picture",
     "/compare_systems",
     "/compare_tables",
+    "/compose",
     "/gap_captions",
     "/gap_heatmap",
     "/gap_loss",
@@ -178,3 +180,18 @@ def test_the_gap_endpoints_answer_what_the_page_shows(client, service):
 def test_a_bad_question_about_the_gap_is_refused_in_one_sentence(client, endpoint, values, message):
     with pytest.raises(AppError, match=message):
         client.predict(**values, api_name=endpoint)
+
+
+def test_a_composed_scene_is_one_picture_and_can_be_captioned(client):
+    names = client.view_api(return_format="dict")["named_endpoints"]["/compose"]["parameters"]
+    assert {"setting", "thing", "thing_2", "relation", "sprites"} <= {one["parameter_name"] for one in names}
+    scene = {"setting": "beach", "thing": "woman surfing", "thing_2": "dog", "sprites": "twemoji"}
+    path = client.predict(**scene, api_name="/compose")
+    with Image.open(path) as picture:
+        assert picture.size == (128, 128)
+    result = client.predict(text=None, image=handle_file(path), api_name="/trace")
+    assert result["trace"]["caption"]["text"] is not None
+    with pytest.raises(AppError, match="no “unicorn”"):
+        client.predict(thing="unicorn", api_name="/compose")
+    with pytest.raises(AppError, match="arrangement must be a whole number"):
+        client.predict(arrangement=-1, api_name="/compose")

@@ -91,7 +91,7 @@ def test_an_exercise_leads_where_its_page_can_read_it(service, step):
         return
     assert link.path == "gap"
     view, marks = read_gap_query(
-        query, service.gap.standard_view(), lambda c, k: service.gap.range(c, k).standard
+        query, service.gap.standard_view, lambda c, k: service.gap.range(c, k).standard
     )
     assert service.gap.check(view) == view
     expected = {Step.GAP: Control.SHIFT, Step.NOISE: Control.NOISE, Step.REFINEMENT: Control.REFINEMENT}

@@ -14,8 +14,9 @@ from served import serve, with_map
 from syntic.service import SynticService
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Response
+    from playwright.sync_api import Page, Response
 
+ANSWERS = "document.documentElement.dataset.answers !== undefined"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -53,11 +54,21 @@ def browser():
 
 @pytest.fixture
 def visit(browser, address) -> Iterator[Callable]:
-    """Open the app in a fresh context; in the end, nothing may have gone wrong or left the machine."""
+    """Open the app in a fresh context; in the end, nothing may have gone wrong or left the machine.
+
+    `prepare` gets the page before its address. A test may end at any moment: a page that still loads is
+    waited for, because Gradio complains in the console about one that is left.
+    """
     faults: list[str] = []
     contexts = []
 
-    def open_page(path: str = "", *, width: int = 1280, height: int = 900):
+    def open_page(
+        path: str = "",
+        *,
+        width: int = 1280,
+        height: int = 900,
+        prepare: Callable[[Page], object] = lambda page: None,
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
@@ -66,13 +77,23 @@ def visit(browser, address) -> Iterator[Callable]:
         page.on("pageerror", lambda error: faults.append(f"page: {error}"))
         page.on("request", lambda request: faults.extend(_outside(request.url, address)))
         page.on("response", lambda answer: faults.extend(_failed(answer)))
+        prepare(page)
         page.goto(address + path)
         return page
 
     yield open_page
     for context in contexts:
+        for page in context.pages:
+            wait_until_filled(page)
         context.close()
     assert faults == []
+
+
+def wait_until_filled(page: Page) -> None:
+    """Wait until a page answers; one that asks the server for nothing does so from the start."""
+    page.wait_for_load_state()
+    page.locator(".s-header").wait_for()
+    page.wait_for_function(f"document.querySelector('.s-header[data-waits]') === null || {ANSWERS}")
 
 
 def _failed(answer: Response) -> list[str]:

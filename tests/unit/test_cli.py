@@ -14,6 +14,7 @@ import pytest
 from syntic import Trace
 from syntic.__main__ import main
 from syntic.commands import COMMANDS
+from syntic.commands.evaluate import corpus_of
 from syntic.data import FeatureStore
 from syntic.evaluation import metrics
 
@@ -236,3 +237,14 @@ def test_doctor_looks_for_all_that_the_papers_scale_needs(capsys, monkeypatch):
         assert not checks[name]["found"], name
         assert checks[name]["detail"], name
     assert checks["corpus everyday"]["found"]
+
+
+def test_commands_take_the_pictures_of_the_corpus_domain(three_corpora, monkeypatch, capsys):
+    monkeypatch.setattr("syntic.commands.options.load_profile", lambda name: three_corpora)
+    assert main(["evaluate", "--corpus", "web"]) == 2
+    said = capsys.readouterr().err
+    assert "'web' has no test set of its own; choose one with --set: everyday, everyday-validation" in said
+    assert corpus_of(three_corpora, "people") == "people"
+    assert corpus_of(three_corpora, "people-validation") is None
+    assert main(["gap", "--set", "web", "--sample", "12", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["generated", "refined", "projected", "random"]

@@ -15,8 +15,15 @@ from syntic.profiles import Profile, load_profile
 
 @pytest.fixture(scope="module")
 def small() -> Profile:
-    """One corpus with pictures, as MSCOCO, and no real pictures to learn from."""
-    return replace(load_profile("emoji"), training_pictures={})
+    """One corpus with pictures, as MSCOCO, and no real pictures to learn from, whatever ships."""
+    shipped = load_profile("emoji")
+    sets = ("everyday", "everyday-validation")
+    return replace(
+        shipped,
+        corpora={"everyday": shipped.corpora["everyday"]},
+        test_sets={name: shipped.test_sets[name] for name in sets},
+        training_pictures={},
+    )
 
 
 @pytest.fixture(scope="module")

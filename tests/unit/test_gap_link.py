@@ -15,13 +15,19 @@ from syntic.ui.pages.gap_link import Marks, names_gap, pack, read_gap_query, unp
 STANDARD = GapView(corpus="everyday", pictures="everyday-validation")
 
 
+def standard_view(corpus: str) -> GapView:
+    """The web has no pictures of its own."""
+    name = corpus or "everyday"
+    return GapView(corpus=name, pictures=None if name == "web" else f"{name}-validation")
+
+
 def standard_value(corpus: str, control: Control) -> float:
     return 100 if control is Control.TEMPERATURE else 0
 
 
 def read(query: str) -> tuple[GapView, Marks]:
     return read_gap_query(
-        dict(parse_qsl(query.lstrip("?"), keep_blank_values=True)), STANDARD, standard_value
+        dict(parse_qsl(query.lstrip("?"), keep_blank_values=True)), standard_view, standard_value
     )
 
 
@@ -45,7 +51,7 @@ def read(query: str) -> tuple[GapView, Marks]:
     ],
 )
 def test_a_link_restores_everything(view, marks):
-    assert read(write_gap_query(view, marks, STANDARD)) == (view, marks)
+    assert read(write_gap_query(view, marks, standard_view)) == (view, marks)
 
 
 def test_a_link_that_was_given_out_stays_readable():
@@ -60,8 +66,17 @@ def test_a_link_that_was_given_out_stays_readable():
     )
     assert marks == Marks(shown=(Kind.TEXT, Kind.REAL), focus=(Kind.TEXT, 3))
     assert read("?control=shift")[0].value == 0
-    assert write_gap_query(STANDARD, Marks(), STANDARD) == ""
+    assert write_gap_query(STANDARD, Marks(), standard_view) == ""
     assert not names_gap({"__theme": "dark"})
+
+
+@pytest.mark.parametrize(("corpus", "pictures"), [("people", "people-validation"), ("web", None)])
+def test_a_link_to_another_corpus_comes_with_the_pictures_of_its_domain(corpus, pictures):
+    view = GapView(corpus=corpus, pictures=pictures)
+    assert write_gap_query(view, Marks(), standard_view) == f"?corpus={corpus}"
+    assert read(f"?corpus={corpus}")[0] == GapView(corpus=corpus, pictures=pictures, value=100)
+    other = GapView(corpus=corpus, pictures="everyday", value=100)
+    assert read(write_gap_query(other, Marks(), standard_view))[0] == other
 
 
 def test_a_selection_of_all_stays_short():

@@ -127,5 +127,22 @@ def test_what_is_wrong_is_said_with_what_is_allowed(tmp_path):
             load_profile(write(tmp_path, text))
     with pytest.raises(InputError, match="no profile 'emojis'; give emoji, paper"):
         load_profile("emojis")
-    with pytest.raises(InputError, match="no corpus 'people'; it has: everyday"):
-        load_profile("emoji").corpus("people")
+    with pytest.raises(InputError, match="no corpus 'nobody'; it has: everyday"):
+        load_profile("emoji").corpus("nobody")
+
+
+def test_a_profile_says_how_its_decoders_are_trained(tmp_path):
+    paper = load_profile("paper").optimizer  # DeCap's, whose decoder the paper takes
+    assert (paper.batch_size, paper.epochs, paper.steps, paper.warmup_steps) == (128, 10, None, 1000)
+    assert paper.learning_rate == 1e-3
+    own = MINIMAL + "[optimizer]\nbatch_size = 32\nsteps = 700\nwarmup_steps = 50\n"
+    optimizer = load_profile(write(tmp_path, own)).optimizer
+    assert (optimizer.batch_size, optimizer.steps, optimizer.warmup_steps) == (32, 700, 50)
+    assert optimizer.learning_rate == paper.learning_rate  # what it does not name
+    assert load_profile(write(tmp_path, MINIMAL)).optimizer == paper
+    for wrong, message in (
+        ("batches = 3", r"mine.toml \[optimizer\]: unknown key 'batches'; allowed are epochs, steps"),
+        ("batch_size = 0", "`optimizer.batch_size` must be at least 1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_profile(write(tmp_path, f"{MINIMAL}[optimizer]\n{wrong}\n"))

@@ -31,7 +31,11 @@ def gallery(components) -> TestSet:
 
 
 def test_nothing_is_missing():
-    assert not SynticService(load_profile("emoji"), torch.device("cpu")).missing()
+    """The first corpus has every decoder; of the others some may be left to train."""
+    profile = load_profile("emoji")
+    missing = [item.what for item in SynticService(profile, torch.device("cpu")).missing()]
+    others = tuple(f"decoders of “{name}”" for name in list(profile.corpora)[1:])
+    assert [what for what in missing if not what.startswith(others)] == []
 
 
 def test_a_space_takes_every_file():
@@ -47,11 +51,13 @@ def test_a_space_takes_every_file():
 
 
 def test_the_features_were_made_by_the_shipped_clip(components):
-    store = components.feature_store("everyday")
-    assert len(store) >= 8000
-    rows = [0, 4000, len(store) - 1]
-    features = components.encoder.encode_texts([store.captions[row] for row in rows]).numpy()
-    np.testing.assert_allclose(features, store.text_features[rows], atol=2e-3)  # stored in half precision
+    least = {"everyday": 8000, "people": 5000, "web": 8000}
+    for corpus in components.profile.corpora:
+        store = components.feature_store(corpus)
+        assert len(store) >= least[corpus]
+        rows = [0, len(store) // 2, len(store) - 1]
+        features = components.encoder.encode_texts([store.captions[row] for row in rows]).numpy()
+        np.testing.assert_allclose(features, store.text_features[rows], atol=2e-3)  # in half precision
 
 
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.

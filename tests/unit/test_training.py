@@ -28,6 +28,8 @@ from syntic.method import (
 from syntic.method.captioner import caption_mask
 from syntic.method.projection import SupportSet
 from syntic.method.tokens import encode_captions
+from syntic.profiles import load_profile
+from syntic.profiles.profile import PROFILES
 from syntic.training import (
     OptimizerSettings,
     Preparing,
@@ -425,6 +427,24 @@ def test_a_run_file_and_what_is_set_on_the_command_line(tmp_path):
     assert (settings.optimizer.epochs, settings.optimizer.batch_size) == (2, 64)
     assert settings.mask_own_caption is True
     assert load_run(None, ["variant=af"]).variant == "af"  # quotes may be left out
+
+
+def test_a_run_is_trained_as_its_profile_says_unless_it_says_otherwise(tmp_path):
+    path = tmp_path / "mine.toml"
+    shipped = (PROFILES / "paper.toml").read_text(encoding="utf-8")
+    before, after = shipped.split("[optimizer]")
+    _, _, after = after.partition("\n[")
+    path.write_text(f"{before}[optimizer]\nsteps = 70\nbatch_size = 8\n[{after}", encoding="utf-8")
+    given = {"profile": str(path), "corpus": "coco"}
+    usual = load_run(None, **given).optimizer
+    assert (usual.steps, usual.batch_size, usual.learning_rate) == (70, 8, 1e-3)
+    other = load_run(None, ["optimizer.epochs=3", "optimizer.learning_rate=0.5"], **given).optimizer
+    assert (other.total_steps(16), other.batch_size) == (6, 8), "epochs take the place of the profile's steps"
+    assert other.learning_rate == 0.5
+    assert load_run(None, ["optimizer.steps=5"], **given).optimizer.steps == 5
+    feng = load_run(None, system="feng", **given).optimizer
+    assert (feng.steps, feng.batch_size) == (None, 8), "a recipe goes before the profile"
+    assert load_run(None, known_profile=load_profile(path), profile="mine").optimizer == usual
 
 
 @pytest.mark.parametrize(

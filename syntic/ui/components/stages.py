@@ -186,7 +186,8 @@ def attention(trace: AttentionTrace) -> str:
         mean = _cell(float(trace.weights[:, i].mean()), "mean")
         rows += f'<tr><th scope="row">{escape(tag)}</th>{mean}{cells}</tr>'
     return (
-        '<div class="s-heat-box"><table class="s-heat"><thead><tr><th scope="row">tag \\ head</th>'
+        '<div class="s-heat-box" tabindex="0" role="region" aria-label="Attention of each head">'
+        '<table class="s-heat"><thead><tr><th scope="row">tag \\ head</th>'
         f'<th scope="col" class="mean">mean</th>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="s-note">Attention in per cent; every column sums to 100. The more colour, the more of u '
         f"comes from that tag.</p>{save_attention(trace)}"

@@ -56,7 +56,8 @@ and which is in the link of the page “Train”: whoever you give that link may
 ## From a script
 
 `/trace` is the endpoint behind the first page: it streams every stage and ends with the whole trace as
-JSON. `/train_start` and its companions are those behind “Train”,
+JSON. `/compose` draws a scene of emoji and returns the picture.
+`/train_start` and its companions are those behind “Train”,
 `/lesson_steps` and `/lesson_figure` hold the lesson of “Learn” as data.
 The link “Use via API” at the foot of the page shows how to call it.
 """

@@ -122,11 +122,11 @@ class Compare:
         )
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
 
-    def load(self, demo: gr.Blocks) -> None:
-        """Fill the page when a visitor opens it; nothing is captioned."""
+    def load(self, demo: gr.Blocks) -> Any:
+        """Fill the page when a visitor opens it, and return that event; nothing is captioned."""
         CompareEndpoints(self.service).add()
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
+        return demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
 
     @property
     def _filters(self) -> list[gr.Dropdown]:
@@ -152,7 +152,7 @@ class Compare:
         panel, views = self.panel, self.views
         pair = [views.test_set, views.first, views.second, *self._filters, views.outcome]
         shown = [views.notice, views.result, views.table_name, views.table, *pair]
-        return [panel.test_pictures, *panel.systems.values(), panel.run, self.choice, *shown]
+        return [panel.test_set, panel.test_pictures, *panel.systems.values(), self.choice, *shown]
 
     # -- handlers ------------------------------------------------------------------------------
 
@@ -263,12 +263,12 @@ class Compare:
                 self._check(state)
             except SynticError as error:
                 state, notice = standard, broken_link(error)
+        linked = state.picture.test_set if state.picture is not None else ""
+        shown_set = linked or next(iter(self.service.profile.test_sets), None)
         updates: Updates = {
             self.views.notice: notice,
-            self.panel.run: gr.update(interactive=True),
-            self.panel.test_pictures: self._some_pictures(
-                next(iter(self.service.profile.test_sets), None), 0
-            ),
+            self.panel.test_set: shown_set,
+            self.panel.test_pictures: self._some_pictures(shown_set, 0),
             self.views.table_name: state.table,
             self.views.table: self._table(state.table),
             **self._tick(state.systems, own, is_link=state is not standard),

@@ -136,8 +136,7 @@ def _build_panel(service: SynticService) -> ComparePanel:
         )
         # A link may name a training run, which is among the choices of its visitor only.
         boxes[group].preprocess = lambda payload: payload  # type: ignore[method-assign]
-    # Until the page is filled, nothing is chosen that a click could run on.
-    run = gr.Button("Compare", variant="primary", size="md", elem_id="c-run", interactive=False)
+    run = gr.Button("Compare", variant="primary", size="md", elem_id="c-run")
     return ComparePanel(
         examples=examples,
         test_pictures=test_pictures,

@@ -122,15 +122,20 @@ class ModalityGap:
             concurrency_limit=4,
             **given,
         )
-        gr.on(
-            [controls.corpus.input, controls.pictures.input],
-            self.change_data,
-            outputs=self.restored,
-            show_progress="hidden",
-            api_visibility="private",
-            concurrency_limit=2,
+        data: dict[str, Any] = {
+            "outputs": self.restored,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": 2,
             **given,
-        ).then(self.read, **captions)
+        }
+        changed_data = [
+            controls.corpus.input(self.change_corpus, **data),
+            controls.pictures.input(self.change_data, **data),
+        ]
+        for done in changed_data:
+            done.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quick)
+            done.then(self.read, **captions)
         views.heatmap_stage.input(
             self.change_stage, outputs=[views.heatmap, self.seen, self.link], **given, **latest
         )
@@ -144,14 +149,15 @@ class ModalityGap:
         views.measures.stage(self.show_stage, outputs=[self.seen, views.map, self.link], **given, **latest)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
 
-    def load(self, demo: gr.Blocks) -> None:
-        """Fill the page when a visitor opens it: the views first, then pictures and captions."""
+    def load(self, demo: gr.Blocks) -> Any:
+        """Fill the page when a visitor opens it: the views, whose event it returns, then the rest."""
         controls, views = self.controls, self.views
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         GapEndpoints(self.gap).add()
         filled = demo.load(self.restore, None, self.restored, queue=False, **quiet)
         filled.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quiet)
         filled.then(self.read, outputs=views.samples, **self._given, **quiet)
+        return filled
 
     @property
     def restored(self) -> list[Any]:
@@ -177,7 +183,7 @@ class ModalityGap:
         query = dict(request.query_params)
         if names_gap(query):
             try:
-                view, marks = read_gap_query(query, standard, self._standard_value)
+                view, marks = read_gap_query(query, self.gap.standard_view, self._standard_value)
                 view = self._checked(view)
             except SynticError as error:
                 view, marks, notice = standard, Marks(), broken_link(error)
@@ -266,8 +272,16 @@ class ModalityGap:
         except SynticError as error:
             raise to_gradio(error) from error
 
+    def change_corpus(self, **inputs: Any) -> Iterator[Updates]:
+        """Take another corpus with the pictures of its own domain, where it has some."""
+        try:
+            own = self.gap.standard_view(inputs["corpus"]).pictures
+        except SynticError as error:
+            raise to_gradio(error) from error
+        yield from self.change_data(**{**inputs, "pictures": own})
+
     def change_data(self, **inputs: Any) -> Iterator[Updates]:
-        """Take another corpus or other real pictures; pictures the map does not have are encoded first."""
+        """Take other real pictures; those that the corpus' map does not have are encoded first."""
         view, seen = self._asked({**inputs, "seen": Seen(marks=inputs["seen"].marks)})
         marks = replace(seen.marks, focus=None)
         try:
@@ -436,7 +450,7 @@ class ModalityGap:
         }
 
     def _link(self, view: GapView, marks: Marks) -> str:
-        return write_gap_query(view, marks, self.gap.standard_view())
+        return write_gap_query(view, marks, self.gap.standard_view)
 
 
 def _point(event: gr.EventData) -> tuple[Kind, int]:

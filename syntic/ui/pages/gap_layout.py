@@ -77,7 +77,7 @@ def build_gap_layout(service: SynticService) -> tuple[GapControls, GapViews]:
 
 def _build_controls(service: SynticService) -> GapControls:
     corpora, test_sets = service.gap.corpora, service.gap.test_sets
-    own = f"{corpora[0]}-validation"
+    own = service.profile.validation_set_of(corpora[0])
     gr.HTML('<h2 class="s-heading">What to turn <small>everything follows at once</small></h2>')
     control = gr.Radio(
         [(CONTROLS[c].name, c.value) for c in Control],
@@ -103,7 +103,7 @@ def _build_controls(service: SynticService) -> GapControls:
     corpus = gr.Dropdown(corpora, value=corpora[0], label="Corpus of texts", visible=len(corpora) > 1)
     pictures = gr.Dropdown(
         test_sets,
-        value=own if own in test_sets else None,
+        value=own,
         label="Real pictures",
         info="Others than the map's are encoded first.",
         visible=len(test_sets) > 1,

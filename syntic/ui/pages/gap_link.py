@@ -16,8 +16,8 @@ from ...evaluation.controls import Control
 from ...evaluation.map import Kind
 from ...gap_service import GapView, Layout
 
-_OF_THE_VIEW = ("corpus", "pictures", "layout", "dimensions", "control")
-KEYS = (*_OF_THE_VIEW, "value", "selection", "shown", "thumbnails", "focus", "heatmap")
+_OF_THE_VIEW = ("pictures", "layout", "dimensions", "control")
+KEYS = ("corpus", *_OF_THE_VIEW, "value", "selection", "shown", "thumbnails", "focus", "heatmap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,20 @@ class Marks:
     heatmap: str = "generated"
 
 
-def write_gap_query(view: GapView, marks: Marks, standard: GapView) -> str:
-    """Return the query string of what is on the page; what is as on a first visit is left out."""
-    plain = Marks()
+def write_gap_query(view: GapView, marks: Marks, standard_view: Callable[[str], GapView]) -> str:
+    """Return the query string of what is on the page; what is as on a first visit is left out.
+
+    Args:
+        view: what is on the page.
+        marks: how its map is drawn.
+        standard_view: corpus -> what a first visit to it shows; "" is the profile's first.
+    """
+    plain, standard = Marks(), standard_view(view.corpus)
     query: dict[str, Any] = {}
+    if view.corpus != standard_view("").corpus:
+        query["corpus"] = view.corpus
     for name in _OF_THE_VIEW:
-        if getattr(view, name) != getattr(standard, name):
+        if getattr(view, name) is not None and getattr(view, name) != getattr(standard, name):
             query[name] = getattr(view, name)
     if view.value != standard.value or view.control != standard.control:
         query["value"] = f"{view.value:g}"
@@ -60,26 +68,29 @@ def write_gap_query(view: GapView, marks: Marks, standard: GapView) -> str:
 
 
 def read_gap_query(
-    query: Mapping[str, str], standard: GapView, standard_value: Callable[[str, Control], float]
+    query: Mapping[str, str],
+    standard_view: Callable[[str], GapView],
+    standard_value: Callable[[str, Control], float],
 ) -> tuple[GapView, Marks]:
     """Read what `write_gap_query` wrote; unknown keys are left alone, Gradio has some of its own.
 
     Args:
         query: the parameters of the address.
-        standard: for what the link does not name.
+        standard_view: corpus -> what the link does not name; "" is the profile's first corpus.
         standard_value: corpus and control -> the value where the link names none.
 
     Raises:
-        InputError: for a value that cannot be one.
+        InputError: for a value that cannot be one, or whatever `standard_view` says of a corpus.
     """
-    changes: dict[str, Any] = {name: query[name] for name in ("corpus", "pictures") if query.get(name)}
+    standard = standard_view(query.get("corpus", ""))
+    changes: dict[str, Any] = {"pictures": query["pictures"]} if query.get("pictures") else {}
     changes["layout"] = _one_of(Layout, query.get("layout", standard.layout), "layout")
     changes["control"] = _one_of(Control, query.get("control", standard.control), "control")
     changes["dimensions"] = int(_number(query.get("dimensions", str(standard.dimensions)), "dimensions"))
     if "value" in query:
         changes["value"] = _number(query["value"], "value")
     else:
-        changes["value"] = standard_value(changes.get("corpus", standard.corpus), changes["control"])
+        changes["value"] = standard_value(standard.corpus, changes["control"])
     if query.get("selection"):
         changes["selection"] = unpack(query["selection"])
     marks = Marks(thumbnails=query.get("thumbnails") == "1", heatmap=query.get("heatmap", "generated"))

@@ -97,17 +97,19 @@ class Learn:
         for event in gone:
             event.then(None, js=_SHOW_TOP)
         changed = controls.corpus.input(self.change_corpus, outputs=self.restored, **latest)
+        changed.then(self.load_pictures, controls.corpus, views.sheets, **quick)
         for event in (turned, chosen, *gone, changed):
             event.then(self.read, **self._slow)
         self.link.change(None, self.link, None, js=_REPLACE_LINK)
 
-    def load(self, demo: gr.Blocks) -> None:
-        """Fill the page when a visitor opens it: the step first, then pictures and captions."""
+    def load(self, demo: gr.Blocks) -> Any:
+        """Fill the page when a visitor opens it: the step, whose event it returns, then the rest."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         LessonEndpoints(self.service).add()
         filled = demo.load(self.restore, None, self.restored, queue=False, **quiet)
         filled.then(self.read, **self._slow)
         filled.then(self.load_pictures, self.controls.corpus, self.views.sheets, **quiet)
+        return filled
 
     @property
     def restored(self) -> list[Any]:

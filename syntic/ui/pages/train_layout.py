@@ -17,6 +17,7 @@ OWN = "(own)"
 """The choice of one's own captions among the corpora."""
 
 TICK_SECONDS = 1.0
+A_SHORT_TRY = 200  # steps, where the profile counts in epochs
 _STAGES = {
     "draw": (
         "Draw the captions",
@@ -134,10 +135,10 @@ def _build_panel(service: SynticService) -> Panel:
         steps = gr.Slider(
             min(10, limits.steps),
             max(limits.steps, 11),
-            value=min(200, limits.steps),
+            value=min(profile.optimizer.steps or A_SHORT_TRY, limits.steps),
             step=10,
             label="Steps",
-            info="128 captions each.",
+            info=f"{profile.optimizer.batch_size} captions each.",
         )
         minutes = gr.Slider(
             0.5,

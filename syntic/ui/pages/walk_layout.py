@@ -19,6 +19,7 @@ from ..components.stage_card import card_id
 from ..explanations import STAGE_TEXTS
 from ..presenter import idle_slots
 from ..scripts import script
+from .walk_compose_layout import Form, build_form
 
 VARIANT_LABELS = {
     "baseline": "baseline: generated pairs only",
@@ -48,19 +49,24 @@ _MAP_WORDS = (
 )
 
 
+COMPOSE = "compose"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """What a visitor chooses from.
 
     Attributes:
         settings: the controls, by the name of the handler's argument.
-        variants: the eight, as (label, name).
+        tabs: the three ways in besides the examples; the last one's id is `COMPOSE`.
+        form: composes a scene.
     """
 
     picture_names: list[str]
-    variants: list[tuple[str, str]]
     pictures: gr.HTML
     sentences: gr.HTML
+    tabs: gr.Tabs
+    form: Form
     own_text: gr.Textbox
     run_text: gr.Button
     own_picture: gr.Image
@@ -80,6 +86,7 @@ class Results:
         followed: the caption that goes on from another word.
         saver: saves what it is given.
         sheets: the small pictures of the map.
+        world: what the world's grammar says of a composed scene.
     """
 
     notice: gr.HTML
@@ -96,6 +103,7 @@ class Results:
     save: gr.Button
     saver: gr.HTML
     sheets: gr.HTML
+    world: gr.HTML
 
 
 def build_layout(service: SynticService) -> tuple[Panel, Results]:
@@ -124,6 +132,11 @@ def standard_inverse_temperature(service: SynticService, corpus: str) -> int:
     return round(1 / service.profile.corpus(corpus).temperature)
 
 
+def variant_choices(service: SynticService, corpus: str) -> list[tuple[str, str]]:
+    """Return (label, name) of the variants that have a decoder for a corpus; all eight where none has."""
+    return [(VARIANT_LABELS[name], name) for name in service.trained_variants(corpus) or service.variants]
+
+
 def _build_panel(service: SynticService) -> Panel:
     pictures = {name: thumbnail_uri(path) for name, path in service.example_images.items()}
     if pictures:
@@ -133,7 +146,7 @@ def _build_panel(service: SynticService) -> Panel:
     sentence_buttons = sentence_chooser(service.profile.example_texts)
     if service.profile.example_links:
         gr.HTML(example_links(service.profile.example_links))
-    with gr.Tabs():
+    with gr.Tabs() as tabs:
         with gr.Tab("Own sentence"):
             own_text = gr.Textbox(
                 label="What the picture should show",
@@ -146,15 +159,17 @@ def _build_panel(service: SynticService) -> Panel:
         with gr.Tab("Own picture"):
             own_picture = picture_box()
             run_picture = gr.Button("Caption it", variant="primary", size="md")
+        with gr.Tab("Compose a scene", id=COMPOSE):
+            form = build_form(service.composer)
     with gr.Accordion("Settings", open=False, elem_id="s-settings"):
-        variants = [(VARIANT_LABELS[name], name) for name in service.variants]
-        settings = _build_settings(service, variants)
+        settings = _build_settings(service)
         run_again = gr.Button("Run with these settings", variant="secondary", size="md")
     return Panel(
         picture_names=list(pictures),
-        variants=variants,
         pictures=picture_buttons,
         sentences=sentence_buttons,
+        tabs=tabs,
+        form=form,
         own_text=own_text,
         run_text=run_text,
         own_picture=own_picture,
@@ -165,12 +180,13 @@ def _build_panel(service: SynticService) -> Panel:
 
 
 def _build_settings(
-    service: SynticService, variants: list[tuple[str, str]]
+    service: SynticService,
 ) -> dict[str, gr.Dropdown | gr.Slider | gr.Radio | gr.Number]:
     standard, corpora = TraceSettings(), list(service.profile.corpora)
+    variants = variant_choices(service, corpora[0])
     variant = gr.Dropdown(
         variants,
-        value=standard.variant,
+        value=variants[-1][1],  # the whole method, where it is trained
         label="Variant",
         info="Which of the paper's three additions take part (Table 4).",
     )
@@ -211,6 +227,7 @@ def _build_results() -> Results:
     saver = gr.HTML({}, html_template="", js_on_load=script("save_text.js"), elem_id="s-saver")
     with gr.Column(elem_classes="s-samplecard", elem_id="s-sample"):
         slots = {"sample": gr.HTML(idle["sample"])}
+        world = gr.HTML("", elem_id="s-world")
         with gr.Row(elem_classes="s-actions"):
             run_link = gr.Button("Run", variant="primary", size="sm", visible=False, elem_id="s-run")
             stop = gr.Button("Stop", variant="secondary", size="sm", interactive=False, elem_id="s-stop")
@@ -266,6 +283,7 @@ def _build_results() -> Results:
         save=save,
         saver=saver,
         sheets=sheets,
+        world=world,
         slots=slots,
         map=gap_map,
         path=path,

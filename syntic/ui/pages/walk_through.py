@@ -22,7 +22,7 @@ from ...service import SynticService, WalkEvent, WalkRequest
 from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, Trace, TraceSettings
 from ..components.contact_sheets import sheet_uris
 from ..components.notices import broken_link
-from ..components.pictures import thumbnail_uri
+from ..components.pictures import data_uri, thumbnail_uri
 from ..components.sample import sample
 from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
@@ -32,7 +32,8 @@ from ..own_runs import decoder_choices, decoder_label, own_runs
 from ..permalink import Choice, names_anything, read_query, write_query
 from ..presenter import WalkView
 from .walk_again import ReadAgain, Shown
-from .walk_layout import build_layout, standard_inverse_temperature
+from .walk_compose import ComposeScene
+from .walk_layout import COMPOSE, build_layout, standard_inverse_temperature, variant_choices
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class WalkThrough:
         self.link = gr.Textbox(visible="hidden", elem_id="s-link")
         self.own_runs = own_runs()
         self.panel, self.results = build_layout(service)
+        self.scenes = ComposeScene(service.composer, self.panel.form)
         self._wire()
 
     # -- wiring --------------------------------------------------------------------------------
@@ -75,6 +77,7 @@ class WalkThrough:
             results.tags,
             results.tagged,
             results.followed,
+            results.world,
             results.notice,
             self.shown,
             self.link,
@@ -86,6 +89,9 @@ class WalkThrough:
             panel.sentences.select(self.pick_sentence, None, self.choice, **several),
             panel.run_picture.click(self.pick_own_picture, panel.own_picture, self.choice, **several),
             gr.on(typed, self.pick_own_text, panel.own_text, self.choice, **several),
+            panel.form.run.click(
+                self.scenes.pick, inputs_kwargs=panel.form.fields, outputs=self.choice, **several
+            ),
             gr.on(again, self.keep_choice, self.choice, self.choice, **several),
         ]
         run_options: dict[str, Any] = {"concurrency_limit": CONCURRENT_RUNS, "concurrency_id": "walk"}
@@ -100,6 +106,7 @@ class WalkThrough:
                 **run_options,
             )
         results.stop.click(self.stop, None, None, **quick)
+        self.scenes.wire()
         self._wire_again()
         results.live_temperature.input(
             self.again.reweigh,
@@ -109,9 +116,13 @@ class WalkThrough:
             **quick,
         )
         settings = panel.settings
+        followed = [settings["inverse_temperature"], settings["variant"]]
         settings["corpus"].input(
-            self.follow_corpus, settings["corpus"], settings["inverse_temperature"], **quick
-        )
+            self.follow_corpus,
+            [settings["corpus"], settings["variant"], self.own_runs],
+            [*followed, results.map, results.path, results.map_note],
+            **quick,
+        ).then(self.load_pictures, settings["corpus"], results.sheets, **quick)
         settings["decoding"].change(
             self.follow_decoding, settings["decoding"], settings["beam_size"], **quick
         )
@@ -140,11 +151,12 @@ class WalkThrough:
         written.follow(self.again.follow, self.shown, results.followed, **asked)
         results.save.click(self.again.save, self.shown, results.saver, **asked)
 
-    def load(self, demo: gr.Blocks) -> None:
-        """Fill the page when a visitor opens it; nothing runs."""
+    def load(self, demo: gr.Blocks) -> Any:
+        """Fill the page when a visitor opens it, and return that event; nothing runs."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         filled = demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
         filled.then(self.load_pictures, self.panel.settings["corpus"], self.results.sheets, **quiet)
+        return filled
 
     def load_pictures(self, corpus: str) -> dict[str, str]:
         """Send the small pictures of the map, once the page is there."""
@@ -165,6 +177,8 @@ class WalkThrough:
             results.path,
             results.map_note,
             results.notice,
+            self.panel.tabs,
+            *self.scenes.outputs,
         ]
         return [*self.panel.settings.values(), results.slots["sample"], *own]
 
@@ -190,9 +204,16 @@ class WalkThrough:
         """Run again on what was chosen last; the run says so where there is nothing."""
         return choice
 
-    def follow_corpus(self, corpus: str) -> int:
-        """Set the temperature to the corpus' own."""
-        return standard_inverse_temperature(self.service, corpus)
+    def follow_corpus(self, corpus: str, variant: str, own_runs: Any = None) -> Updates:
+        """Take the corpus' own temperature, the decoders that it has, and its map."""
+        choices = self._variants(corpus, own_runs)
+        names = [name for _, name in choices]
+        kept = variant if variant in names else variant_choices(self.service, corpus)[-1][1]
+        return {
+            self.panel.settings["inverse_temperature"]: standard_inverse_temperature(self.service, corpus),
+            self.panel.settings["variant"]: gr.update(choices=choices, value=kept),
+            **self._draw_map(corpus),
+        }
 
     def follow_decoding(self, decoding: str) -> dict[str, Any]:
         """Show the beam size where there are beams."""
@@ -213,7 +234,7 @@ class WalkThrough:
         assert choice is not None
         self._runs.begin(request, stop)
         self.again.forget(request)
-        view = WalkView(settings, _describe(choice), choice.kind == "text")
+        view = WalkView(settings, self._describe(choice), choice.kind == "text")
         try:
             yield self._start(view, write_query(choice, settings))
             with closing(walk) as events:
@@ -224,7 +245,7 @@ class WalkThrough:
                         yield updates
             assert view.trace is not None
             # With the last message, which a busy browser cannot skip.
-            yield {self.results.stop: gr.update(interactive=False), **self._offer_more(view.trace)}
+            yield {self.results.stop: gr.update(interactive=False), **self._offer_more(view.trace, choice)}
         except Cancelled:
             if self._runs.is_newest(request, stop):
                 yield self._end(view, "Stopped.", failed=False)
@@ -245,8 +266,8 @@ class WalkThrough:
         The variants gain the decoders that the visitor trained.
         """
         updates = self._draw_map(self.corpora[0])
-        variants = [*self.panel.variants, *decoder_choices(self.service, own_runs)]
-        if len(variants) > len(self.panel.variants):
+        variants = self._variants(self.corpora[0], own_runs)
+        if len(variants) > len(variant_choices(self.service, self.corpora[0])):
             updates[self.panel.settings["variant"]] = gr.update(choices=variants)
         query = dict(request.query_params)
         if not names_anything(query):  # a visitor may have set something already
@@ -254,12 +275,17 @@ class WalkThrough:
         try:
             choice, settings = read_query(query, self._standard_settings())
             settings = check_settings(self.service.profile, settings)
+            self.service.check_decoder(settings.variant, settings.corpus)
+            told = {}
+            if choice is not None and choice.kind == "scene":
+                choice, sentence = self.scenes.adopt(choice)
+                told = {self.results.notice: sentence} if sentence else {}
             if choice is not None:
                 self._request(choice, settings)
         except SynticError as error:
             return {**updates, self.results.notice: broken_link(error)}
         values: dict[str, Any] = {
-            **self._restore_decoder(settings, variants),
+            **self._restore_decoder(settings, own_runs),
             "inverse_temperature": round(1 / (settings.temperature or 0.01), 3),
             "refinement_steps": settings.refinement_steps,
             "decoding": settings.decoding,
@@ -267,7 +293,8 @@ class WalkThrough:
             "seed": settings.seed,
         }
         updates |= {self.panel.settings[name]: value for name, value in values.items()}
-        return updates if choice is None else updates | self._show_restored(choice)
+        updates |= self._draw_map(settings.corpus)
+        return updates if choice is None else updates | told | self._show_restored(choice)
 
     def trace(self, text: str | None, image: str | None, **controls: Any) -> Iterator[dict[str, Any]]:
         """Walk a text or a picture through all stages; the last event holds the whole trace."""
@@ -285,11 +312,18 @@ class WalkThrough:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _restore_decoder(self, settings: TraceSettings, variants: list[tuple[str, str]]) -> dict[str, Any]:
+    def _variants(self, corpus: str, own_runs: Any) -> list[tuple[str, str]]:
+        """The variants that a corpus has decoders of, and the decoders that the visitor trained."""
+        return [*variant_choices(self.service, corpus), *decoder_choices(self.service, own_runs)]
+
+    def _restore_decoder(self, settings: TraceSettings, own_runs: Any) -> dict[str, Any]:
         """Return the variant and the corpus of a link; a trained decoder stands among the variants."""
         trained = self.service.jobs.finished(settings.corpus)
         if trained is None:
-            return {"variant": settings.variant, "corpus": settings.corpus}
+            choices = self._variants(settings.corpus, own_runs)
+            variant = gr.update(choices=choices, value=settings.variant)
+            return {"variant": variant, "corpus": settings.corpus}
+        variants = self._variants(self.corpora[0], own_runs)
         if trained.name not in [name for _, name in variants]:  # somebody else's, who gave the link away
             variants = [*variants, (decoder_label(trained), trained.name)]
         return {"variant": gr.update(choices=variants, value=settings.corpus)}
@@ -304,9 +338,9 @@ class WalkThrough:
         return read_settings(variant=variant, corpus=corpus, **controls)
 
     def _standard_settings(self) -> TraceSettings:
+        """What a link does not name; the temperature is its corpus' own."""
         corpus, steps = self.corpora[0], self.service.profile.refinement.steps
-        temperature = self.service.profile.corpus(corpus).temperature
-        return TraceSettings(corpus=corpus, refinement_steps=steps, temperature=temperature)
+        return TraceSettings(corpus=corpus, refinement_steps=steps)
 
     def _request(self, choice: Choice | None, settings: TraceSettings) -> WalkRequest:
         if choice is None:
@@ -317,22 +351,37 @@ class WalkThrough:
             return WalkRequest(text=choice.value, settings=settings)
         if choice.kind == "upload":
             return WalkRequest(image=Path(choice.value), settings=settings)
+        if choice.kind == "scene":
+            return WalkRequest(image=self.scenes.picture(choice), settings=settings)
         if choice.value not in self.service.example_images:
             raise InputError(f"There is no example picture {choice.value[:60]!r}; pick one of the gallery.")
         return WalkRequest(image=self.service.example_images[choice.value], settings=settings)
+
+    def _describe(self, choice: Choice) -> str:
+        if choice.kind == "scene":
+            return self.scenes.describe(choice)
+        return {
+            "text": f"From the sentence “{choice.value[:200]}”",
+            "example": f"From example picture {choice.value}",
+            "upload": "From your picture",
+        }[choice.kind]
 
     def _start(self, view: WalkView, query: str) -> Updates:
         results = self.results
         return {
             **self._place(view.start()),
             **self._draw_map(view.settings.corpus),
-            results.live_temperature: gr.update(visible=False),
+            # Set once: a visitor may have moved it before the run's last message shows it again.
+            results.live_temperature: gr.update(
+                value=round(1 / (view.settings.temperature or 0.01)), visible=False
+            ),
             results.run_link: gr.update(visible=False),
             results.stop: gr.update(interactive=True),
             results.save: gr.update(interactive=False),
             results.tags: gr.update(visible=False),
             results.tagged: "",
             results.followed: "",
+            results.world: "",
             results.notice: "",
             self.shown: None,
             self.link: query,
@@ -348,8 +397,7 @@ class WalkThrough:
         updates = self._place(view.apply(event)) | self._follow_on_map(view)
         if stage is Stage.PROJECT and view.trace is not None:
             updates[self.shown] = Shown(view.trace, corpus)
-            temperature = view.trace.settings.temperature or 0.01
-            updates[self.results.live_temperature] = gr.update(value=round(1 / temperature), visible=True)
+            updates[self.results.live_temperature] = gr.update(visible=True)
         return updates
 
     def _familiarity(self, trace: Trace, corpus: str) -> Familiarity | None:
@@ -360,13 +408,15 @@ class WalkThrough:
             logger.warning("it is not known what the world of %r looks like: %s", corpus, error.detail)
             return None
 
-    def _offer_more(self, trace: Trace) -> Updates:
+    def _offer_more(self, trace: Trace, choice: Choice) -> Updates:
         """Offer what a finished run can still be asked."""
-        results = self.results
+        results, corpus = self.results, trace.settings.corpus
         tags = [tag for tag in trace.attention.tags if tag != NO_TAG] if trace.attention else []
         return {
-            self.shown: Shown(trace, trace.settings.corpus),
+            self.shown: Shown(trace, corpus),
+            results.world: self.scenes.references(choice, corpus) if choice.kind == "scene" else "",
             results.save: gr.update(interactive=True),
+            results.live_temperature: gr.update(visible=trace.projection is not None),
             results.tags: gr.update(choices=tags, value=tags, visible=bool(tags)),
         }
 
@@ -394,7 +444,7 @@ class WalkThrough:
         gap_map = self.service.gap_map(corpus)
         if gap_map is None:
             return self._hide_map(
-                "The map of this corpus is not built yet; `python -m syntic emoji export` makes it."
+                f"The map of this corpus is not built yet; `{self.service.command_for_map(corpus)}` makes it."
             )
         results = self.results
         figure = gr.update(value=draw_map(gap_map), visible=True)
@@ -408,13 +458,21 @@ class WalkThrough:
         picture = None
         if choice.kind == "example":
             picture = thumbnail_uri(self.service.example_images[choice.value], side_px=296)
+        composed: Updates = {}
+        if choice.kind == "scene":
+            picture = data_uri(self.scenes.picture(choice))
+            form = self.scenes.show(self.scenes.composition(choice))
+            composed = {self.panel.tabs: gr.update(selected=COMPOSE), **form}
         states = {stage: StageState() for stage in Stage}
         line = "Restored from the link. Press Run."
         return {
             self.choice: choice,
-            self.results.slots["sample"]: sample(states, picture=picture, what=_describe(choice), line=line),
+            self.results.slots["sample"]: sample(
+                states, picture=picture, what=self._describe(choice), line=line
+            ),
             self.results.run_link: gr.update(visible=True),
             **({self.panel.own_text: choice.value} if choice.kind == "text" else {}),
+            **composed,
         }
 
 
@@ -458,14 +516,6 @@ def event_json(event: WalkEvent) -> dict[str, Any]:
     if isinstance(event, StageStarted):
         return {"event": name, "stage": event.stage.value, "total": event.total}
     return {"event": name, "ahead": event.ahead}
-
-
-def _describe(choice: Choice) -> str:
-    return {
-        "text": f"From the sentence “{choice.value[:200]}”",
-        "example": f"From example picture {choice.value}",
-        "upload": "From your picture",
-    }[choice.kind]
 
 
 def _at(names: Sequence[str], index: Any) -> str:

@@ -1,0 +1,63 @@
+"""Another corpus, chosen by a person: two domains, and texts of the web without pictures of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect
+from results import with_results
+from served import serve, with_map
+
+from syntic.service import SynticService
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def service(three_corpora, tmp_path_factory) -> SynticService:
+    folder = tmp_path_factory.mktemp("three")
+    profile = with_results(with_map(three_corpora, folder), folder / "results")
+    return SynticService(profile, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def address(service) -> Iterator[str]:
+    with serve(service) as url:
+        yield url
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_label(label).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_walk_through_offers_what_the_chosen_corpus_has(visit):
+    page = visit()
+    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace")).to_have_count(4)
+    page.get_by_text("Settings", exact=True).click()
+    choose(page, "Corpus of texts", "web")
+    expect(page.get_by_label("Variant").first).to_have_value("FP: projected")
+    expect(page.get_by_label("Temperature of Eq. 3").first).to_have_value("50")
+    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace")).to_have_count(3)
+    page.locator(".s-pictures button").first.click()
+    expect(page.locator(".s-what")).to_have_text(re.compile(r"· fp · [\d.]+ m?s"), timeout=90_000)
+    assert "corpus=web" in page.url
+    page = visit("/?text=a+dog&corpus=web&variant=af")
+    expect(page.locator("#s-notice")).to_contain_text("“web” has no decoder of the variant “af” yet")
+
+
+def test_the_gap_of_another_corpus_comes_with_the_pictures_of_its_domain(visit):
+    page = visit("/gap")
+    expect(page.locator("#g-pictures input")).to_have_value("everyday-validation")
+    choose(page, "Corpus of texts", "people")
+    expect(page).to_have_url(re.compile(r"\?corpus=people"))
+    expect(page.locator("#g-pictures input")).to_have_value("people-validation")
+    choose(page, "Corpus of texts", "web")
+    expect(page).to_have_url(re.compile(r"\?corpus=web(&layout=pca)?$"))
+    expect(page.locator("#g-pictures input")).to_have_value("")
+    expect(page.locator(".g-sample").first).to_be_visible()
