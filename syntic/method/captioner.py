@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +108,7 @@ class CaptionModel(nn.Module):
             tag_features: (B, K, D).
             tag_mask: (B, K).
         """
-        maps = self.decoder.prefix_maps
+        maps = [cast(nn.Linear, each) for each in self.decoder.prefix_maps]
         _centre(maps[0].weight, maps[0].bias, features, START_SPREAD)
         if self.tag_attention is None or query is None or tag_features is None or tag_mask is None:
             return

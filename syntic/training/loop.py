@@ -120,8 +120,8 @@ def train(
     with seeded(settings.seed, "weights", device):
         config = decoder_config(profile, text_model.tokenizer, text_model.width)
         model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
-        *prefix, _ = data.batch(torch.arange(0, len(data), -(-len(data) // CENTRED_ON)))
-        model.centre(*prefix)
+        features, query, tags, mask, _ = data.batch(torch.arange(0, len(data), -(-len(data) // CENTRED_ON)))
+        model.centre(features, query, tags, mask)
     validate = None
     if validator is not None and processes.is_main:
         texts = torch.from_numpy(store.text_features).to(device)

@@ -23,6 +23,7 @@ from ...emoji.composition import (
     weathers_of,
 )
 from ...emoji.settings import SETTINGS, TIMES
+from ..components.open_dropdown import OpenDropdown
 from ..components.pictures import data_uri
 from ..scene_link import NUMBERS, field, to_fields
 
@@ -175,16 +176,7 @@ def _build_part(
 
 
 def _choose(label: str, **options: Any) -> gr.Dropdown:
-    return _unchecked(gr.Dropdown(label=label, filterable=True, min_width=60, **options))
-
-
-def _unchecked(widget: gr.Dropdown) -> gr.Dropdown:
-    """Leave the check to the library: what may be chosen follows other choices, and it says what may be.
-
-    Gradio's own refusal would be a message box, and nobody sees that of an unqueued handler.
-    """
-    widget.preprocess = lambda payload: payload  # type: ignore[method-assign]
-    return widget
+    return OpenDropdown(label=label, filterable=True, min_width=60, **options)
 
 
 def _label(what: str) -> str:

@@ -13,6 +13,7 @@ from ...service import SynticService
 from ...types import Stage, TraceSettings
 from ..components.chooser import picture_chooser, sentence_chooser
 from ..components.gap_figures import FIGURE_SCRIPT
+from ..components.open_dropdown import OpenDropdown
 from ..components.picture_box import picture_box
 from ..components.pictures import thumbnail_uri
 from ..components.stage_card import card_id
@@ -184,14 +185,12 @@ def _build_settings(
 ) -> dict[str, gr.Dropdown | gr.Slider | gr.Radio | gr.Number]:
     standard, corpora = TraceSettings(), list(service.profile.corpora)
     variants = variant_choices(service, corpora[0])
-    variant = gr.Dropdown(
+    variant = OpenDropdown(  # a script may name a trained decoder, which only its visitor's choices have
         variants,
         value=variants[-1][1],  # the whole method, where it is trained
         label="Variant",
         info="Which of the paper's three additions take part (Table 4).",
     )
-    # A script may name a trained decoder, which is among the choices of its visitor only.
-    variant.preprocess = lambda payload: payload  # type: ignore[method-assign]
     return {
         "variant": variant,
         "corpus": gr.Dropdown(corpora, value=corpora[0], label="Corpus of texts", visible=len(corpora) > 1),

@@ -38,12 +38,13 @@ def choose(page: Page, label: str, option: str) -> None:
 
 def test_walk_through_offers_what_the_chosen_corpus_has(visit):
     page = visit()
-    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace")).to_have_count(4)
+    kinds = page.locator("#s-map .legendtext")
+    expect(kinds).to_have_text(["texts", "generated", "refined", "projected", "real pictures"])
     page.get_by_text("Settings", exact=True).click()
     choose(page, "Corpus of texts", "web")
     expect(page.get_by_label("Variant").first).to_have_value("FP: projected")
     expect(page.get_by_label("Temperature of Eq. 3").first).to_have_value("50")
-    expect(page.locator("#s-map .js-plotly-plot .scatterlayer .trace")).to_have_count(3)
+    expect(kinds).to_have_text(["texts", "generated", "refined", "projected"])
     page.locator(".s-pictures button").first.click()
     expect(page.locator(".s-what")).to_have_text(re.compile(r"· fp · [\d.]+ m?s"), timeout=90_000)
     assert "corpus=web" in page.url
