@@ -24,6 +24,7 @@ from .phrases import COUNTS, ON_SURFACE, ON_WATER, PLACES, RELATIONS
 from .rendering import Renderer, Rendering
 from .scenes import (
     NO_SNOWFALL,
+    SCALES,
     WEATHER_SHARES,
     Group,
     Hand,
@@ -37,7 +38,6 @@ from .sprites import STYLES, SpriteSet, installed_styles
 
 MOST_PARTS = 3
 ALLOWED_COUNTS = tuple(sorted((1, *COUNTS)))
-SCALES = {"": 1.0, "big": 1.3, "small": 0.75}
 MOST_ARRANGEMENT = 2**31 - 1
 STYLE_NAMES = {"fluent": "Fluent 3D", "noto": "Noto", "twemoji": "Twemoji"}
 SPRITES_KEPT = 400

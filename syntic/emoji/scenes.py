@@ -31,6 +31,9 @@ CLOTHES_SHARE = 0.45
 CLOTHES_SHARE_OF_PEOPLE = 0.8
 """People whose clothes are recoloured: everywhere, and where the hand `people` looks at them."""
 
+SCALES = {"": 1.0, "big": 1.3, "small": 0.75}
+"""How large a thing is that is called so, over its usual size."""
+
 GROUP_SHARES: dict[str, tuple[float, float, float]] = {
     "everyday": (0.4, 0.52, 0.08),
     "people": (0.3, 0.62, 0.08),
@@ -216,7 +219,7 @@ def _draw_group(rng: np.random.Generator, setting: str, label: str, most: int) -
         sprite=str(rng.choice(thing.sprites)),
         count=count,
         zone=thing.zone,
-        size=thing.size * {"": 1.0, "big": 1.3, "small": 0.75}[scale],
+        size=thing.size * SCALES[scale],
         colour=str(rng.choice(list(COLOURS))) if thing.tintable and rng.random() < 0.6 else "",
         scale=scale,
     )
