@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..method import CaptionDecoder, DecoderConfig
-from ..method.captioner import caption_loss, caption_mask
+from ..method.captioner import caption_loss, caption_mask, decoding_loss
 from ..method.decoder import INITIAL_STD
 from .learning import LearnerTools, ModelSizes, PictureRecipe
 from .real import UnpairedPictures
@@ -203,7 +203,7 @@ class FengLearner(UnpairedLearner):
         tokens = self.texts.batch(rows)
         sentences = tokens[:, 1:]
         _, latents = self.discriminator(sentences, caption_mask(sentences, self.config))
-        return caption_loss(self.model.decoder(latents[:, None], tokens[:, :-1]), tokens, self.config)
+        return decoding_loss(self.model.decoder, latents[:, None], tokens)
 
     @staticmethod
     def _distance(picture: Tensor, caption: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from ..method import DecoderConfig
-from ..method.captioner import caption_loss, caption_mask
+from ..method.captioner import caption_mask, decoding_loss
 from .learning import LearnerTools, ModelSizes, PictureRecipe
 from .real import UnpairedPictures
 from .shared_space import SharedSpaceModel, UnpairedLearner
@@ -108,7 +108,7 @@ class LainaLearner(UnpairedLearner):
     def _language_loss(self, rows: Tensor) -> Tensor:
         tokens = self.texts.batch(rows)
         phi = self.sentences(tokens)
-        loss = caption_loss(self.model.decoder(phi[:, None], tokens[:, :-1]), tokens, self.config)
+        loss = decoding_loss(self.model.decoder, phi[:, None], tokens)
         return loss + TRIPLET_WEIGHT * triplet_loss(phi, self.text_concepts[rows])
 
     def _picture_loss(self, drawn: Tensor) -> Tensor:

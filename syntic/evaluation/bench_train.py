@@ -1,8 +1,9 @@
 """How fast a decoder trains, against DeCap's loop in the same run.
 
 DeCap's loop runs CLIP's text encoder on the captions of every step. Text and image features do not depend
-on the decoder, so here they are computed once and a step only looks them up. Both loops take the same
-steps of the same decoder on the same captions; the reference is given its captions tokenized beforehand.
+on the decoder, so here they are computed once and a step only looks them up. DeCap's decoder computes every
+position of captions that are padded to the longest of the batch, too; ours leaves the padding out. Both loops
+take the same steps on the same captions; the reference is given its captions tokenized beforehand.
 What is saved has its price before the first step, so the time to encode the corpus once is told as well.
 """
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..method import CaptionModel, DecoderConfig, Variant
+from ..method.captioner import caption_loss
 from ..method.tokens import encode_captions
 from ..models import ClipEncoder
 
@@ -74,8 +76,13 @@ def measure_training(
     ).to(device)
     clip_tokens = encoder.tokenize(texts).to(device)
 
-    def take_step(rows: slice, features: Tensor) -> None:
-        loss = model.loss(features, None, None, None, tokens[rows, : int(lengths[rows].max())])
+    def take_step(rows: slice, features: Tensor, *, padded: bool) -> None:
+        batch = tokens[rows, : int(lengths[rows].max())]
+        if padded:
+            logits = model.decoder(model.prefix(features), batch[:, :-1])
+            loss = caption_loss(logits, batch, model.config)
+        else:
+            loss = model.loss(features, None, None, None, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -89,12 +96,12 @@ def measure_training(
     for step in range(steps + 1):
         rows = slice(step * batch_size, (step + 1) * batch_size)
         started = time.perf_counter()
-        take_step(rows, features[rows])
+        take_step(rows, features[rows], padded=False)
         ours = time.perf_counter()
         encoded = encode(rows)
         float(encoded[0, 0])
         middle = time.perf_counter()
-        take_step(rows, encoded)
+        take_step(rows, encoded, padded=True)
         ended = time.perf_counter()
         if step:
             for kept, seconds in zip(times, (ours - started, ended - ours, middle - ours), strict=True):

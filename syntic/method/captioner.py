@@ -43,6 +43,20 @@ def caption_loss(logits: Tensor, tokens: Tensor, config: DecoderConfig) -> Tenso
     return F.cross_entropy(logits[is_caption], targets[is_caption], label_smoothing=LABEL_SMOOTHING)
 
 
+def decoding_loss(decoder: CaptionDecoder, prefix: Tensor, tokens: Tensor) -> Tensor:
+    """Return `caption_loss` of a decoder, which is spared what does not count.
+
+    Args:
+        decoder: predicts the captions.
+        prefix: (B, P, D) features that it continues.
+        tokens: (B, L), as in `caption_loss`.
+    """
+    targets = tokens[:, 1:]
+    is_caption = caption_mask(targets, decoder.config)
+    logits = decoder(prefix, tokens[:, :-1], is_caption)  # (N, V)
+    return F.cross_entropy(logits, targets[is_caption], label_smoothing=LABEL_SMOOTHING)
+
+
 class CaptionModel(nn.Module):
     """The trainable part of SynTIC.
 
@@ -141,8 +155,7 @@ class CaptionModel(nn.Module):
             tag_mask: (B, K).
             tokens: (B, L) start mark, at most `max_tokens` caption tokens, end mark, padding.
         """
-        logits = self.decoder(self.prefix(features, query, tag_features, tag_mask), tokens[:, :-1])
-        return caption_loss(logits, tokens, self.config)
+        return decoding_loss(self.decoder, self.prefix(features, query, tag_features, tag_mask), tokens)
 
     @torch.no_grad()
     def decode(

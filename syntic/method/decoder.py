@@ -83,6 +83,30 @@ class KeyValueCache:
         return self.values[layer, 0, :, :, :end], self.values[layer, 1, :, :, :end]
 
 
+class Packing:
+    """Which positions of B rows are computed, so that captions of several lengths cost no padding.
+
+    Only attention needs rows of one length; all else maps each position by itself, and gets them packed.
+
+    Args:
+        kept: (B, T); in a row no kept position follows one that is not, as attention looks back on all.
+    """
+
+    def __init__(self, kept: Tensor) -> None:
+        self.shape = kept.shape
+        self.index = kept.flatten().nonzero().flatten()  # (N,)
+
+    def pack(self, hidden: Tensor) -> Tensor:
+        """Return the kept positions (N, W) of (B, T, W), row by row."""
+        return hidden.flatten(0, 1).index_select(0, self.index)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Put (N, W) back to their places in (B, T, W), between zeros."""
+        rows, length = self.shape
+        flat = packed.new_zeros(rows * length, packed.shape[-1])
+        return flat.index_copy(0, self.index, packed).view(rows, length, -1)
+
+
 class DecoderBlock(nn.Module):
     """Causal self-attention and a feed-forward layer, each on normalised input and added back."""
 
@@ -98,30 +122,34 @@ class DecoderBlock(nn.Module):
         self.feedforward_input = nn.Linear(config.width, 4 * config.width)
         self.feedforward_output = nn.Linear(4 * config.width, config.width)
 
-    def forward(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
-        """Map (B, T, W) to (B, T, W)."""
-        return self.feed_forward(self.attend(hidden, cache))
+    def forward(self, hidden: Tensor, cache: KeyValueCache | None, packing: Packing | None = None) -> Tensor:
+        """Map (B, T, W) to (B, T, W), or (N, W) to (N, W) where positions are packed."""
+        return self.feed_forward(self.attend(hidden, cache, packing))
 
-    def attend(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
-        """Add to (B, T, W) what each position finds at those before it."""
-        return hidden + self._drop(self._attend(self.attention_norm(hidden), cache))
+    def attend(self, hidden: Tensor, cache: KeyValueCache | None, packing: Packing | None = None) -> Tensor:
+        """Add to (B, T, W) or (N, W) what each position finds at those before it."""
+        return hidden + self._drop(self._attend(self.attention_norm(hidden), cache, packing))
 
     def feed_forward(self, hidden: Tensor) -> Tensor:
-        """Add to (B, T, W) what each position computes by itself."""
+        """Add to (..., W) what each position computes by itself."""
         inner = F.gelu(self.feedforward_input(self.feedforward_norm(hidden)), approximate="tanh")
         return hidden + self._drop(self.feedforward_output(inner))
 
-    def _attend(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
-        rows, length, width = hidden.shape
-        mixed = self.query_key_value(hidden).view(rows, length, 3, self.heads, width // self.heads)
+    def _attend(self, hidden: Tensor, cache: KeyValueCache | None, packing: Packing | None) -> Tensor:
+        mixed = self.query_key_value(hidden)
+        if packing is not None:
+            mixed = packing.unpack(mixed)
+        rows, length, width = mixed.shape[0], mixed.shape[1], hidden.shape[-1]
+        mixed = mixed.view(rows, length, 3, self.heads, width // self.heads)
         queries, keys, values = mixed.permute(2, 0, 3, 1, 4)  # 3 x (B, H, T, W / H)
         if cache is not None:
             keys, values = cache.extend(self.layer, keys, values)
         attended: Tensor = F.scaled_dot_product_attention(
             queries, keys, values, is_causal=length > 1, dropout_p=self.dropout if self.training else 0.0
         )
-        merged: Tensor = self.attention_output(attended.transpose(1, 2).reshape(rows, length, width))
-        return merged
+        merged = attended.transpose(1, 2).reshape(rows, length, width)
+        output: Tensor = self.attention_output(merged if packing is None else packing.pack(merged))
+        return output
 
     def _drop(self, hidden: Tensor) -> Tensor:
         return F.dropout(hidden, self.dropout, self.training)
@@ -146,25 +174,32 @@ class CaptionDecoder(nn.Module):
             for output in (block.attention_output, block.feedforward_output):
                 nn.init.normal_(output.weight, std=INITIAL_STD / (2 * config.layers) ** 0.5)
 
-    def forward(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+    def forward(self, prefix: Tensor, tokens: Tensor, wanted: Tensor | None = None) -> Tensor:
         """Predict the token after each given one.
 
         Args:
             prefix: (B, P, D) features.
             tokens: (B, L), the start mark first, at most 1 + max_tokens.
+            wanted: (B, L) True where a prediction is wanted, and in a row nowhere after False; what is not
+                wanted is not computed.
 
         Returns:
-            (B, L, V) logits; those at position l are for token l + 1.
+            (B, L, V) logits; those at position l are for token l + 1. The N wanted ones, (N, V), if told so.
 
         Raises:
             ShapeError: if the prefix or the tokens do not fit the decoder.
         """
-        return self.next_logits(self.hidden_states(prefix, tokens))
+        return self.next_logits(self.hidden_states(prefix, tokens, wanted))
 
-    def hidden_states(self, prefix: Tensor, tokens: Tensor) -> Tensor:
-        """Return the hidden states (B, L, W) that `forward` predicts from; arguments as there."""
-        hidden = self._run(torch.cat([self.embed_prefix(prefix), self._embed_tokens(tokens)], dim=1), None)
-        return hidden[:, self.config.prefix_length :]
+    def hidden_states(self, prefix: Tensor, tokens: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Return the hidden states (B, L, W) or (N, W) that `forward` predicts from; arguments as there."""
+        embedded = torch.cat([self.embed_prefix(prefix), self._embed_tokens(tokens)], dim=1)
+        if wanted is None:
+            return self._run(embedded, None)[:, self.config.prefix_length :]
+        packing = Packing(F.pad(wanted, (self.config.prefix_length, 0), value=True))
+        hidden = self._run(embedded, None, packing)
+        is_token = packing.index % packing.shape[1] >= self.config.prefix_length
+        return hidden[is_token]
 
     def feed_start(self, prefix: Tensor, cache: KeyValueCache) -> Tensor:
         """Feed the prefix (B, P, D) and the start mark; return the last hidden state (B, W)."""
@@ -225,13 +260,18 @@ class CaptionDecoder(nn.Module):
         embedded: Tensor = self.token_embedding(tokens)  # (B, L, W)
         return embedded
 
-    def _run(self, hidden: Tensor, cache: KeyValueCache | None) -> Tensor:
-        """Map embeddings (B, T, W), which follow what the cache holds, to normalised hidden states."""
+    def _run(self, hidden: Tensor, cache: KeyValueCache | None, packing: Packing | None = None) -> Tensor:
+        """Map embeddings (B, T, W), which follow what the cache holds, to normalised hidden states.
+
+        Those are (B, T, W), or with a packing (N, W).
+        """
         start = 0 if cache is None else cache.length
         hidden = hidden + self.position_embedding.weight[start : start + hidden.shape[1]]
+        if packing is not None:
+            hidden = packing.pack(hidden)
         hidden = F.dropout(hidden, self.config.dropout, self.training)
         for block in self.blocks:
-            hidden = block(hidden, cache)
+            hidden = block(hidden, cache, packing)
         if cache is not None:
             cache.length += hidden.shape[1]
         normalised: Tensor = self.final_norm(hidden)

@@ -245,4 +245,6 @@ def _spread(logits: Tensor, rows: Tensor, count: int) -> Tensor:
 def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the `count` most probable tokens of each row and their log probabilities, best first."""
     best, tokens = logits.topk(count, dim=-1)
-    return tokens, best - logits.logsumexp(dim=-1, keepdim=True)
+    best = best - best[:, :1]
+    rest = (logits - logits.gather(1, tokens[:, :1])).exp_()  # `logsumexp` would look for the maximum again
+    return tokens, best - rest.sum(dim=-1, keepdim=True).log_()

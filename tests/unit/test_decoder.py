@@ -158,6 +158,17 @@ def test_a_prediction_sees_nothing_behind_it(decoder, prefix):
     assert not torch.allclose(before[:, 5:], after[:, 5:])
 
 
+def test_predictions_that_are_not_wanted_are_left_out_and_change_nothing(decoder, prefix):
+    tokens = torch.randint(0, 37, (12, 8))
+    wanted = torch.arange(8) < torch.tensor([8, 1, 5, 0, 3, 8, 2, 7, 4, 6, 1, 8])[:, None]
+    every = decoder(prefix, tokens)
+    torch.testing.assert_close(decoder(prefix, tokens, wanted), every[wanted])
+    weights = decoder.blocks[0].query_key_value.weight
+    plain = torch.autograd.grad(every[wanted].square().sum(), weights)
+    packed = torch.autograd.grad(decoder(prefix, tokens, wanted).square().sum(), weights)
+    torch.testing.assert_close(packed, plain, rtol=1e-4, atol=1e-3)
+
+
 def test_every_prefix_position_matters(decoder, prefix):
     tokens = torch.full((12, 1), CONFIG.start_id)
     before = decoder(prefix, tokens)
