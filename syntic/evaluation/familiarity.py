@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 USUAL = 0.975  # the share of the world's own pictures that each measure lets pass
-SHRINKAGE = 0.05  # of the mean variance, added to the covariance, whose small eigenvalues are noise
+SHRINKAGE = 0.005  # of the mean variance, added to the covariance, whose small eigenvalues are noise
 _SAMPLE = 20_000  # rows that the covariance is taken from
 _OWN_SAMPLE = 1_000
 _ROWS = 2**15  # compared at once
