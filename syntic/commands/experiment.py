@@ -24,7 +24,7 @@ HELP = {
     "sweep-temperature": "temperatures of Eq. 3; on validation pictures",
     "improvements": "text-only improvements of the training, and the gap to clipcap they close",
 }
-DOCUMENTS = ("README.md", "docs/results.md")
+README, DETAILS = "README.md", "docs/results.md"
 ANALYSIS = "docs/analysis.md"
 
 
@@ -146,7 +146,7 @@ def run_analysis(args: argparse.Namespace) -> int:
     text = to_markdown(findings)
     print(text)
     if args.out is None and profile.name == "emoji":
-        _write("analysis", text, (ANALYSIS,))
+        _write("analysis", text, ANALYSIS)
     return 0
 
 
@@ -196,7 +196,8 @@ def _carry_out(args: argparse.Namespace, profile: Profile, plan: Plan, bench: Be
         for path in results.save(out):
             note(f"wrote {path}")
     if is_whole and args.out is None and profile.name == "emoji":
-        _write(plan.name, results.to_markdown(), DOCUMENTS)
+        _write(plan.name, results.to_markdown(brief=True), README)
+        _write(plan.name, results.to_markdown(), DETAILS)
 
 
 def _truth(folder: Path, captions: Mapping[str, str]) -> Mapping[str, float | None] | None:
@@ -221,10 +222,9 @@ def _list(plan: Plan, as_json: bool) -> None:
         note(sentence)
 
 
-def _write(name: str, text: str, documents: Sequence[str]) -> None:
+def _write(name: str, text: str, document: str) -> None:
     from ..experiments import write_block
 
-    for document in documents:
-        path = REPOSITORY / document
-        if path.is_file() and write_block(path, name, text):
-            note(f"wrote the table into {document}")
+    path = REPOSITORY / document
+    if path.is_file() and write_block(path, name, text):
+        note(f"wrote the table into {document}")

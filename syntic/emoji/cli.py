@@ -83,15 +83,18 @@ def run_scenes(args: argparse.Namespace) -> int:
         return 0
     counts = {"test": args.test, "validation": args.validation}
     kept_out = world.captions_to_keep_out(counts | {"gallery": args.gallery}, args.seed)
+    corpora: set[str] = set()
     for hand, size in world.CORPUS_SIZES.items():
         path = args.out / "corpora" / f"{hand}.txt"
         count = world.write_corpus(path, args.captions or size, hand, args.seed, kept_out)
+        corpora.update(path.read_text(encoding="utf-8").splitlines())
         logger.info("corpus %s: %d captions", hand, count)
     for hand in world.DOMAIN_STYLES:
         for stream, count in counts.items():
             folder = args.out / "test_sets" / hand / stream
-            world.write_picture_set(folder, stream, count, [hand], args.seed)
+            world.write_picture_set(folder, stream, count, [hand], args.seed, corpora)
         logger.info("domain %s: %d test and %d validation pictures", hand, args.test, args.validation)
-    world.write_picture_set(args.out / "gallery", "gallery", args.gallery, [*world.DOMAIN_STYLES], args.seed)
+    gallery = args.out / "gallery"
+    world.write_picture_set(gallery, "gallery", args.gallery, [*world.DOMAIN_STYLES], args.seed, corpora)
     logger.info("%d gallery pictures", args.gallery)
     return 0

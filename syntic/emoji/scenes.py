@@ -109,7 +109,9 @@ def held_out_pairs() -> list[tuple[str, str]]:
     return [pair for pair in combinations(sorted(LABELS), 2) if is_held_out(*pair)]
 
 
-def sample_scene(rng: np.random.Generator, split: Split = "train", hand: Hand = "everyday") -> Scene:
+def sample_scene(
+    rng: np.random.Generator, split: Split = "train", hand: Hand = "everyday", kinds: int = 3
+) -> Scene:
     """Draw a plausible scene of a split, of the sort that a hand writes about.
 
     Training scenes hold no held-out pair. Scenes of the other splits that hold two or more kinds
@@ -119,13 +121,14 @@ def sample_scene(rng: np.random.Generator, split: Split = "train", hand: Hand = 
         rng: everything is drawn from it.
         split: which pairs of things there may be.
         hand: scenes of `people` begin with people; those of `web` are mostly of one kind of things.
+        kinds: of things at most.
 
     Raises:
         InputError: if the hand is unknown.
     """
     if hand not in GROUP_SHARES:
         raise InputError(f"There is no hand '{hand}'; choose one of: {', '.join(GROUP_SHARES)}.")
-    count = int(rng.choice([1, 2, 3], p=GROUP_SHARES[hand]))
+    count = min(kinds, int(rng.choice([1, 2, 3], p=GROUP_SHARES[hand])))
     wanted = split != "train"
     if hand == "people" and wanted:
         count = min(count, 2)  # hardly any two things are held out with people and with each other

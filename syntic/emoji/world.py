@@ -54,6 +54,37 @@ def described_scenes(stream: str, hand: Hand, seed: int = 0) -> Iterator[tuple[S
         yield scene, write_captions(scene, rng, REFERENCES, hand)
 
 
+def picture_scenes(
+    stream: str, hand: Hand, seed: int = 0, corpora: Collection[str] = frozenset()
+) -> Iterator[tuple[Scene, list[str]]]:
+    """Yield the scenes of a picture set with their captions, for ever and always the same.
+
+    Pictures of several kinds of things show held-out pairs. Of `people` only every other scene does: in its
+    corpus nothing goes without people, so it never names what is held out with them, and no decoder could
+    learn those words from it. The others are like those of the corpus, but not told in the same words.
+
+    Args:
+        stream: "train", "validation", "test" or "gallery".
+        hand: chooses the scenes and writes.
+        seed: of everything drawn by chance.
+        corpora: captions that no other picture may have if they name two or more kinds of things.
+    """
+    described = described_scenes(stream, hand, seed)
+    if hand != "people" or stream == "train":
+        yield from described
+        return
+    number, _ = _STREAMS[stream]
+    rng = np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand), 1])
+    while True:
+        yield next(described)
+        while True:
+            scene = sample_scene(rng, "train", hand, kinds=2)  # as the held-out scenes of people
+            captions = write_captions(scene, rng, REFERENCES, hand)
+            if not any(c in corpora and len(named_labels(c)) >= 2 for c in captions):
+                break
+        yield scene, captions
+
+
 def captions_to_keep_out(counts: Mapping[str, int], seed: int = 0) -> set[str]:
     """Return the captions of test, validation and gallery pictures that no corpus may hold.
 
@@ -89,7 +120,12 @@ def write_corpus(
 
 
 def write_picture_set(
-    folder: Path, stream: str, count: int, hands: Sequence[Hand] = ("everyday",), seed: int = 0
+    folder: Path,
+    stream: str,
+    count: int,
+    hands: Sequence[Hand] = ("everyday",),
+    seed: int = 0,
+    corpora: Collection[str] = frozenset(),
 ) -> None:
     """Render `count` pictures with five references and exact boxes, in COCO's JSON format.
 
@@ -99,8 +135,11 @@ def write_picture_set(
         count: how many pictures.
         hands: domains, which take turns.
         seed: of everything drawn by chance.
+        corpora: see `picture_scenes`.
     """
-    domains = [(hand, Renderer(DOMAIN_STYLES[hand]), described_scenes(stream, hand, seed)) for hand in hands]
+    domains = [
+        (hand, Renderer(DOMAIN_STYLES[hand]), picture_scenes(stream, hand, seed, corpora)) for hand in hands
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     categories = [{"id": i, "name": label} for i, label in enumerate(LABELS)]
     images, annotations = [], []

@@ -21,6 +21,7 @@ from .statistics import Interval, difference, spread
 
 PAPER_METRICS = {"bleu4": "B@4", "meteor": "M", "rouge_l": "R-L", "cider": "C", "spice": "S"}
 """Field -> the paper's abbreviation."""
+BRIEF_METRICS = ("bleu4", "meteor", "rouge_l", "cider")
 OWN_METRICS = {"clip_score": "CLIP-S", "ref_clip_score": "RefCLIP-S"}
 TRUTH_METRICS = {
     f"{aspect}_{figure}": f"{aspect} {letter}"
@@ -109,9 +110,13 @@ class Results:
             return None
         return difference(first.cider_each, second.cider_each)
 
-    def to_markdown(self) -> str:
-        """Return the tables, each cell ours with its spread over the seeds / the paper's."""
-        columns = self._columns()
+    def to_markdown(self, *, brief: bool = False) -> str:
+        """Return the tables, each cell ours with its spread over the seeds / the paper's.
+
+        Args:
+            brief: only the four metrics that are always there, and not what was left out.
+        """
+        columns = self._columns() if not brief else {name: PAPER_METRICS[name] for name in BRIEF_METRICS}
         lines = [f"{self.plan.title}. Profile {self.profile}, {self._search()}. {self._legend()}"]
         for group in self.plan.groups:
             rows = [result for result in self.rows if result.row.group == group and result.records]
@@ -129,6 +134,8 @@ class Results:
                 cells = [_cell(result, metric) for metric in columns]
                 name = result.row.name + MARKS[result.row.learns_from]
                 lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(result.records)} |")
+        if brief:
+            return "\n".join(lines)
         lines += self._gaps() + self._truth()
         notes = self._notes()
         return "\n".join([*lines, *(["", "Left out:", "", *notes] if notes else [])])

@@ -3,7 +3,7 @@
 import json
 import re
 from argparse import ArgumentParser
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import pytest
@@ -256,6 +256,23 @@ def test_nothing_of_the_test_pictures_is_in_a_corpus(small_world):
 )
 def test_nothing_of_the_shipped_test_pictures_is_in_a_shipped_corpus():
     assert_apart(REPOSITORY / "assets" / "emoji")
+
+
+def test_half_of_the_pictures_of_people_show_what_their_corpus_names():
+    """Its texts never name what is held out with people, so on other pictures the word cannot be learned."""
+    scenes = [scene for scene, _ in islice(world.picture_scenes("test", "people"), 80)]
+    new, known = scenes[::2], scenes[1::2]
+    assert all(is_held_out(*pair) for scene in new for pair in scene.pairs)
+    assert not any(is_held_out(*pair) for scene in known for pair in scene.pairs)
+    everyday = islice(world.picture_scenes("test", "everyday"), 80)
+    assert all(is_held_out(*pair) for scene, _ in everyday for pair in scene.pairs)
+
+
+def test_a_picture_is_passed_over_if_a_corpus_describes_it_in_the_same_words():
+    stream = world.picture_scenes("test", "people")
+    scene, captions = next(s for s in islice(stream, 1, 80, 2) if any(len(named_labels(c)) > 1 for c in s[1]))
+    others = islice(world.picture_scenes("test", "people", corpora=set(captions)), 1, 80, 2)
+    assert scene not in [other for other, _ in others]
 
 
 def test_a_caption_that_is_kept_out_is_not_written(tmp_path):
