@@ -180,30 +180,15 @@ def _check_tools() -> list[Check]:
 
 
 def _check_packages() -> list[Check]:
-    """Look for what only runs at full scale and SPICE need; nothing is imported."""
+    """Look for the packages that only runs at full scale need; nothing is imported."""
     advice = "run `pip install -r requirements-scale.txt`"
-    spice = find_spec("pycocoevalcap.spice")
-    folders = list(spice.submodule_search_locations or []) if spice is not None else []
-    parsers = [
-        path for folder in folders for path in Path(folder, "lib").glob("stanford-corenlp-*-models.jar")
-    ]
     return [
-        *(
-            Check(title, found, what if found else f"needed {what}; {advice}")
-            for title, package, what in (
-                ("Ray", "ray", "for `synthesize --engine ray`, on many GPUs or machines"),
-                ("FAISS", "faiss", "for Eq. 3 over more texts than `exact_limit`"),
-            )
-            for found in [find_spec(package) is not None]
-        ),
-        Check(
-            "SPICE parser",
-            bool(parsers),
-            str(parsers[0].name)
-            if parsers
-            else "needed for SPICE alone; Stanford CoreNLP 3.6.0 (400 MB) comes with "
-            "`python -m pycocoevalcap.spice.get_stanford_models`",
-        ),
+        Check(title, found, what if found else f"needed {what}; {advice}")
+        for title, package, what in (
+            ("Ray", "ray", "for `synthesize --engine ray`, on many GPUs or machines"),
+            ("FAISS", "faiss", "for Eq. 3 over more texts than `exact_limit`"),
+        )
+        for found in [find_spec(package) is not None]
     ]
 
 
