@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 BIN := .venv/bin
 SYNTIC := $(BIN)/python -m syntic
 # Whose features, maps and decoders are made; the profile has to name them.
-CORPORA ?= everyday
+CORPORA ?= everyday people web
 # The variants of Table 4, in its order.
 VARIANTS := baseline fo fp af fo+af fp+fo fp+af syntic
 # The frozen models, each after those it needs.
@@ -100,7 +100,7 @@ tables: .venv/installed ## every table, the paper's and our own, and the analysi
 	@scripts/system-packages java
 	$(SYNTIC) experiment all --seeds $(SEEDS)
 
-screenshots: .venv/installed-dev ## the README's picture of the app, which must be running on PORT
+screenshots: .venv/installed-dev ## the README's pictures of the app, which must be running on PORT
 	@scripts/system-packages browser
 	$(BIN)/python scripts/screenshots.py http://127.0.0.1:$(PORT) assets/screenshots
 

@@ -23,6 +23,7 @@ from ..data.coco import TestSet
 from ..data.images import load_image
 from ..errors import InputError
 from ..evaluation import gap, open_test_set
+from ..experiments import write_block
 from ..method.components import Components
 from ..models import ClipEncoder, Detector
 from ..profiles import REPOSITORY, load_profile
@@ -33,6 +34,7 @@ from .reading import read_claims
 logger = logging.getLogger(__name__)
 
 RESULTS = REPOSITORY / "assets" / "emoji" / "results" / "frozen-models.json"
+PAGE, MARKS = REPOSITORY / "docs" / "pretraining.md", "frozen-models"
 BATCH = 50
 LEAST_SCORE = 0.01  # average precision counts detections of every score
 TIMED_PICTURES = 5
@@ -67,7 +69,8 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `emoji evaluate`."""
     parser.description = (
         "Measure the frozen models on the test pictures, and the generator on their fullest captions; "
-        f"prints a table and writes it to {RESULTS.relative_to(REPOSITORY)}."
+        f"prints a table and writes it to {RESULTS.relative_to(REPOSITORY)} and "
+        f"{PAGE.relative_to(REPOSITORY)}."
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="take only the first N pictures; writes nothing"
@@ -88,7 +91,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     ]
     measures = measure_models(components, domains, args.keep_images)
     pictures = sum(len(domain.test_set) for domain in domains)
-    sys.stdout.write(to_markdown(measures, " and ".join(names), pictures) + "\n")
+    table = to_markdown(measures, " and ".join(names), pictures)
+    sys.stdout.write(table + "\n")
     if args.limit is None:
         content = {
             "test_sets": names,
@@ -96,7 +100,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
             "measures": [asdict(measure) for measure in measures],
         }
         write_text_atomically(RESULTS, json.dumps(content, indent=1) + "\n")
-        logger.info("wrote %s", RESULTS)
+        write_block(PAGE, MARKS, table)
+        logger.info("wrote %s and %s", RESULTS, PAGE)
     return 0
 
 

@@ -273,6 +273,8 @@ def test_a_small_table4_from_plan_to_files(bench, profile, tmp_path):
         ("fp", "MSCOCO", [0, 1]),
         ("baseline", "MSCOCO -> Flickr30k", [0, 1]),
         ("fp", "MSCOCO -> Flickr30k", [0, 1]),
+        ("baseline", "Flickr30k", [0, 1]),
+        ("fp", "Flickr30k", [0, 1]),
     ]
     ciders = json.loads((tmp_path / "results" / "table4-cider.json").read_text())
     assert len(ciders["cider"]["MSCOCO"]["fp"]) == 2
