@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 DONE = re.compile(r"· syntic · [\d.]+ m?s")
-SENTENCE = 4  # which of the profile's example sentences is walked through
+SENTENCE = 0  # which of the profile's example sentences is walked through
 
 
 def _walk_through(page: Page) -> None:
@@ -47,7 +47,7 @@ LOOKS = {  # ending of the name -> width, height, theme, whether the whole page
     "-phone": (390, 844, "light", True),
 }
 VIEWS = [f"{name}{look}" for name in PAGES for look in LOOKS]
-README = [f"{name}" for name in ("walk-through", "modality-gap", "compare", "learn")]
+README = ("walk-through", "modality-gap", "compare", "learn")
 
 
 def main() -> None:

@@ -138,7 +138,10 @@ CONTROLS: dict[Control, ControlText] = {
             "fall within the blur. Its own setting is $\\sigma=0.126$; what survives of a sentence "
             "shows below."
         ),
-        read="The pictures' reference texts with noise, read by the decoder of FP.",
+        read=(
+            "The pictures' reference texts with noise, read by the decoder of FP, which never learned with "
+            "noise; CapDec’s own did."
+        ),
     ),
     Control.SHIFT: ControlText(
         name="Gap shift",

@@ -216,9 +216,9 @@ def _survivors(lesson: Lesson, corpus: str) -> str:
     found = lesson.blur(replace(_first(Step.NOISE, corpus), value=_capdec_noise()))
     return (
         f"With that noise {found.facts['own first']:.0%} of the texts are still nearest to themselves among "
-        "all texts. Words in which a sentence differs from its neighbours tend to change; words that "
-        "the whole neighbourhood shares tend to stay. That is the price of noise, and the more "
-        "texts there are that say nearly the same, the higher it is."
+        "all texts. What tells a sentence from its neighbours is the first to go. That is the price of "
+        "noise, and the more texts there are that say nearly the same, the higher it is. The decoder that "
+        "reads here is FP’s, which never learned with noise; CapDec’s own did, to undo it."
     )
 
 
@@ -231,8 +231,8 @@ def _temperatures(lesson: Lesson, corpus: str) -> str:
     low, middle, high = (one.typical for one in found)
     return (
         f"At 1/{limits.low:g} a typical picture is a mixture of {low:,.0f} texts out of {found[0].texts:,}; "
-        f"so many together say nothing of this picture. At 1/{limits.high:g} it is {high:.1f}: little more "
-        "than the nearest text, errors included, and the decoder can only repeat it. The profile’s "
+        f"so many together say nothing of this picture. At 1/{limits.high:g} it is {high:.1f}: the "
+        "nearest few, errors included, and the decoder can only repeat them. The profile’s "
         f"1/{limits.standard:g} mixes {middle:.1f}."
     )
 
@@ -243,7 +243,7 @@ def _ends(lesson: Lesson, corpus: str) -> str:
     low, high = (lesson.mixture(replace(view, value=value)) for value in (limits.low, limits.high))
     return (
         "At the highest temperature all pictures drift towards one point, the mean of the texts, and "
-        "captions lose what tells pictures apart. At the lowest each becomes its nearest text. The distance "
+        "captions lose what tells pictures apart. At the lowest each becomes the nearest few. The distance "
         f"of the means, {low.distance_before:.2f} before, is {low.distance:.2f} at the one end and "
         f"{high.distance:.2f} at the other; it does not say which mixture still shows what the picture "
         "shows. The captions do."

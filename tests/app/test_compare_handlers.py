@@ -62,6 +62,20 @@ def test_every_ticked_system_gets_its_line_as_soon_as_it_is_written(page):
     assert len(page._runs) == 0
 
 
+def test_changes_return_what_they_are_wired_to(service):
+    with gr.Blocks() as blocks:
+        page = Compare(service)
+    wired = {event.name: set(event.outputs) for event in blocks.fns.values()}
+    for name in ("change_set", "change_pair", "change_table"):
+        assert set(getattr(page, name)(**INPUTS)) == wired[name], name
+
+
+def test_another_test_set_keeps_the_systems_that_it_has(page):
+    updates = page.change_set(**{**INPUTS, "first": "baseline", "second": "nobody"})
+    assert updates[page.views.first]["value"] == "baseline"
+    assert updates[page.views.second]["value"] == "syntic"
+
+
 def test_what_cannot_run_leaves_the_page_as_it_is(page):
     for choice, inputs, message in (
         (PictureChoice(Source.UPLOAD, "/nowhere/x.png"), INPUTS, "x.png"),

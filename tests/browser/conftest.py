@@ -96,6 +96,12 @@ def wait_until_filled(page: Page) -> None:
     page.wait_for_function(f"document.querySelector('.s-header[data-waits]') === null || {ANSWERS}")
 
 
+@pytest.fixture(scope="session")
+def filled() -> Callable[[Page], None]:
+    """Waits until a page answers, as a test has to that leaves it by a link; see `visit`."""
+    return wait_until_filled
+
+
 def _failed(answer: Response) -> list[str]:
     return [f"{answer.status} of {answer.request.method} {answer.url[:200]}"] if answer.status >= 500 else []
 

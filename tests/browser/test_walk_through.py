@@ -163,10 +163,14 @@ def test_the_theme_button_switches_and_is_remembered(visit):
     wait_for_the_map(page)
 
 
-def test_the_about_page_is_one_click_away_and_back(visit):
+def test_the_about_page_is_one_click_away_and_back(visit, filled):
     page = visit()
+    filled(page)
+    wait_for_the_map(page)
+    page.wait_for_timeout(1000)  # Gradio complains of a page that is left while anything is under way
     page.locator(".s-nav").get_by_role("link", name="About").click()
     expect(page.get_by_role("heading", name="What you see here")).to_be_visible()
+    filled(page)
     page.locator(".s-nav").get_by_role("link", name="Walk through").click()
     expect(page.locator(".s-pictures")).to_be_visible()
 

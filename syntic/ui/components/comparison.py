@@ -132,17 +132,22 @@ def result_table(table: ResultTable) -> str:
     metrics, conditions = table.metrics, table.conditions
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in conditions)
     heads += "".join(f'<th scope="col">{METRIC_NAMES[m]}<small>{METRICS[m]}</small></th>' for m in metrics)
-    best = {
-        metric: max(row.scores[metric].mean for row in table.rows if metric in row.scores)
-        for metric in metrics
-    }
-    body = "".join(_result_row(row, metrics, conditions, best) for row in table.rows)
+    groups: dict[str | None, list[ResultRow]] = {}  # rows of other texts or pictures do not compete
+    for row in table.rows:
+        groups.setdefault(row.conditions.get("group"), []).append(row)
+    body = ""
+    for rows in groups.values():
+        best = {
+            metric: max((row.scores[metric].mean for row in rows if metric in row.scores), default=0.0)
+            for metric in metrics
+        }
+        body += "<tbody>" + "".join(_result_row(row, metrics, conditions, best) for row in rows) + "</tbody>"
     notes = "".join(f"<p class='s-note'>{escape(note)}</p>" for note in table.notes)
     return (
         f'<p class="c-world">{escape(world_of(table))}</p>'
         f'<div class="g-scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
         f'<table class="g-table"><thead><tr><th scope="col">system</th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f"{body}</table></div>"
         '<p class="s-note">Ours in large figures, the paper’s below each; a dash where it prints none. ± is '
         f"the spread over repeated trainings.</p>{notes}{_SAVE_CSV}"
     )

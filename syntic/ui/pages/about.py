@@ -21,7 +21,7 @@ and off:
 | addition | what it does | what it brings |
 |---|---|---|
 | **FO**, Eq. 2 | refines the feature of a drawing against its own sentence | sharper pairs; the gap stays |
-| **FP**, Eq. 3 | writes the feature as a mixture of text features | closes the gap; the largest gain |
+| **FP**, Eq. 3 | writes the feature as a mixture of texts | closes the gap; the paper’s largest gain |
 | **AF**, Eq. 4 and 5 | attends to the names of detected objects | names what the mixture blurs |
 
 ## What is ours, not the paper's

@@ -100,7 +100,10 @@ class Compare:
         views.test_set.input(
             self.change_set,
             inputs_kwargs=inputs,
-            outputs=[views.first, views.second, *self._filters, views.outcome, self.link],
+            outputs=[
+                *(views.test_set, views.first, views.second),
+                *(*self._filters, views.outcome, self.link),
+            ],
             **latest,
         )
         gr.on(
@@ -232,7 +235,8 @@ class Compare:
         state = self._state(**inputs)
         assert state.pair is not None
         systems = list(self.comparison.captioned().get(state.pair.test_set, {}))
-        first, second = (*systems, "", "")[:2]
+        chosen = [name for name in (state.pair.first, state.pair.second) if name in systems]
+        first, second = (*dict.fromkeys([*chosen, *systems]), "", "")[:2]
         pair = PairView(test_set=state.pair.test_set, first=first, second=second or first)
         state = replace(state, pair=pair)
         return {**self._show_pair(pair), self.link: self._link(state)}
