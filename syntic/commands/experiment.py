@@ -33,8 +33,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     describe(
         parser,
         "Reproduce a table of the paper, or one of our own; prints our numbers beside the paper's.\n"
-        "Decoders that are missing are trained. Every finished run is kept in build/experiments, so that\n"
-        "the same command goes on where it was stopped.",
+        "Decoders that are missing are trained. Every finished run is kept in build/experiments, and in\n"
+        "assets with its finished table, so that the same command goes on where it was stopped.",
         "python -m syntic experiment table4 --limit 100 --seeds 1",
     )
     experiments = parser.add_subparsers(dest="experiment", metavar="EXPERIMENT", required=True)
@@ -163,12 +163,13 @@ def _plan(args: argparse.Namespace, name: str, profile: Profile) -> Plan:
 
 
 def _bench(args: argparse.Namespace, profile: Profile) -> Bench:
-    from ..experiments import Bench, Choices, Recipes
+    from ..experiments import RECORDS, Bench, Choices, Recipes
     from ..method.components import Components
 
     return Bench(
         Components.load(profile),
         BUILD / "experiments" / profile.name,
+        kept=results_folder(profile) / RECORDS,
         cache=BUILD / "features",
         choices=Choices(decoding=args.decoding, limit=args.limit),
         recipes=Recipes(run_file=args.run_file, overrides=tuple(args.overrides)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DataError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path` and rename it to `path`.
 
     A process that is killed leaves either the old file or the new one, never half of one. The

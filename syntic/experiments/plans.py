@@ -167,10 +167,8 @@ class _Maker:
             run = Run(system=system, corpus=corpus, domain=domain, test_set=test_set)
             self.add_row(system, group, run, paper(system))
 
-    def add_row(
-        self, name: str, group: str, run: Run, paper: PublishedScores | None = None, seeds: int | None = None
-    ) -> None:
-        count = 1 if run.system in ONE_SEED else seeds or self.seeds
+    def add_row(self, name: str, group: str, run: Run, paper: PublishedScores | None = None) -> None:
+        count = 1 if run.system in ONE_SEED else self.seeds
         runs = tuple(replace(run, seed=seed) for seed in range(count))
         self.rows.append(Row(name=name, group=group, runs=runs, paper=paper))
 
@@ -256,7 +254,7 @@ def _figure2(maker: _Maker) -> None:
         for share in SHARES:
             run = Run(system=system, corpus=coco, domain=coco, test_set=test_set, share=share)
             whole = find(TABLE1, system, COCO) if share == 1 else None
-            maker.add_row(f"{system} {share:.0%}", COCO, run, whole, seeds=1)
+            maker.add_row(f"{system} {share:.0%}", COCO, run, whole)
 
 
 def _validated(maker: _Maker, what: str) -> Run:
@@ -278,7 +276,7 @@ def _sweep_refinement(maker: _Maker) -> None:
             name = f"{steps} steps, own caption {'masked' if mask else 'kept'}"
             chosen = None if steps == usual else steps
             changed = replace(run, refinement_steps=chosen, mask_own_caption=mask)
-            maker.add_row(name, "validation", changed, seeds=1)
+            maker.add_row(name, "validation", changed)
 
 
 def _sweep_temperature(maker: _Maker) -> None:
@@ -286,7 +284,7 @@ def _sweep_temperature(maker: _Maker) -> None:
     usual = maker.profile.corpus(run.corpus).temperature
     for inverse in INVERSE_TEMPERATURES:
         chosen = None if abs(1 / inverse - usual) < 1e-9 else 1 / inverse
-        maker.add_row(f"temperature 1/{inverse}", "validation", replace(run, temperature=chosen), seeds=1)
+        maker.add_row(f"temperature 1/{inverse}", "validation", replace(run, temperature=chosen))
 
 
 def _improvements(maker: _Maker) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.atomic import write_text_atomically
+from ..data.atomic import write_atomically
 from .plans import Run
 
 logger = logging.getLogger(__name__)
 
+SUFFIX = ".json.gz"
 REVISION = 1
 """Part of every key; raised when captions or scores are made in another way."""
 
@@ -54,20 +57,21 @@ def digest(value: Any) -> str:
 
 def record_path(folder: Path, run: Run, key: str) -> Path:
     """Return where the record of a run lies."""
-    return folder / f"{run.system}-{run.corpus}-{run.test_set}-{run.seed}-{key}.json"
+    return folder / f"{run.system}-{run.corpus}-{run.test_set}-{run.seed}-{key}{SUFFIX}"
 
 
 def load_record(path: Path) -> Record | None:
     """Return the record at a path, or None where there is none or it is damaged."""
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
+        return Record(**json.loads(gzip.decompress(path.read_bytes())))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError):
+    except (OSError, EOFError, ValueError, TypeError, zlib.error):
         logger.warning("%s is damaged and will be made again", path)
         return None
 
 
 def save_record(path: Path, record: Record) -> None:
     """Write a record, whole or not at all."""
-    write_text_atomically(path, json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n")
+    packed = gzip.compress(json.dumps(asdict(record), ensure_ascii=False).encode(), mtime=0)
+    write_atomically(path, lambda temporary: temporary.write_bytes(packed))

@@ -6,6 +6,7 @@ with the package; any other path to a TOML file of the same form works as well.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -367,9 +368,9 @@ def _build(kind: type, raw: dict[str, Any], base: Path, where: str) -> Any:
 
 
 def _resolve_model(name: str, base: Path) -> str:
-    """Make the path of a folder absolute; leave hub and open_clip names alone."""
+    """Make the path of a folder absolute, links in it kept; leave hub and open_clip names alone."""
     schema = "local-dir:" if name.startswith("local-dir:") else ""
     path = name.removeprefix(schema)
     if schema or path.startswith(("checkpoints/", ".", "/")):
-        return f"{schema}{(base / path).resolve()}"
+        return f"{schema}{os.path.abspath(base / path)}"
     return name

@@ -11,8 +11,20 @@ import pytest
 from syntic.__main__ import main
 from syntic.errors import DataError
 from syntic.evaluation.published import TABLE4, find
-from syntic.experiments import Plan, Record, Results, Row, Run, analyse, claims, difference, write_block
+from syntic.experiments import (
+    RECORDS,
+    Plan,
+    Record,
+    Results,
+    Row,
+    Run,
+    analyse,
+    claims,
+    difference,
+    write_block,
+)
 from syntic.experiments.analysis import to_markdown
+from syntic.experiments.records import load_record
 from syntic.experiments.statistics import spread
 
 PICTURES = 200
@@ -22,7 +34,7 @@ def record(run: Run, cider: float, noise: float = 5.0, seed: int = 0) -> Record:
     each = np.random.default_rng(seed).normal(cider, noise, PICTURES)
     scores = {"bleu4": 10.0, "meteor": 20.0, "rouge_l": 30.0, "cider": float(each.mean()), "spice": None}
     return Record(
-        key="0",
+        key=f"{run.system}{run.seed}",
         run=asdict(run),
         described={},
         decoding="greedy",
@@ -93,6 +105,20 @@ def test_results_come_back_from_their_files(tmp_path):
     assert "captions" not in row
     captions = json.loads((tmp_path / "table4-captions.json").read_text())
     assert captions["MSCOCO"]["fo"]["0000"] == "a dog"
+
+
+def test_the_runs_behind_a_table_are_kept_until_no_table_names_them(tmp_path):
+    first = make_results({"baseline": [80.0, 84.0], "fo": [90.0]})
+    first.save(tmp_path)
+    kept = {path.name: load_record(path) for path in (tmp_path / RECORDS).iterdir()}
+    assert sorted(record.cider_each for record in kept.values()) == sorted(
+        record.cider_each for row in first.rows for record in row.records
+    )
+    make_results({"af": [70.0]}, plan="table1").save(tmp_path)
+    assert len(list((tmp_path / RECORDS).iterdir())) == 4
+    make_results({"baseline": [80.0]}).save(tmp_path)
+    left = sorted(load_record(path).run["system"] for path in (tmp_path / RECORDS).iterdir())
+    assert left == ["af", "baseline"]
 
 
 def test_improvements_say_how_much_of_the_gap_they_close():

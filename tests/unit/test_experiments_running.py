@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -109,9 +110,12 @@ def test_a_finished_run_is_read_and_not_done_again(bench, components, tmp_path, 
     again = Bench(components, tmp_path, recipes=QUICK)
     monkeypatch.setattr(Bench, "_evaluate", lambda *_: pytest.fail("done again"))
     assert again.record(run_of("fp")) == first
-    monkeypatch.undo()
     (path,) = (tmp_path / "records").iterdir()
+    shutil.copytree(path.parent, tmp_path / "kept")
     path.write_text("damaged")
+    fresh = Bench(components, tmp_path / "fresh", kept=tmp_path / "kept", recipes=QUICK)
+    assert fresh.record(run_of("fp")) == first
+    monkeypatch.undo()
     monkeypatch.setattr(metrics, "score_systems", quick_scores)
     monkeypatch.setattr(trainings_module, "train", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(metrics, "require_java", lambda what: None)

@@ -274,6 +274,22 @@ def test_a_terminated_run_saves_and_the_same_command_finishes_it(
     assert weights(unchanged.average) == weights(finished.average)
 
 
+def test_a_line_of_progress_says_samples_loss_and_time_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = Line()
+    run = Run(task, LoopSettings(work=tmp_path, minutes=0.02, learning_rate=0.05, log_seconds=0.2))
+    run.train()
+    (line, *_) = capsys.readouterr().out.splitlines()
+    shown = dict(zip(line.split()[::2], line.split()[1::2], strict=True))
+    assert int(shown["samples"].replace(",", "")) == task.batch_size * int(shown["step"].replace(",", ""))
+    assert float(shown["loss"]) > 0
+    assert float(shown["minutes_left"]) == pytest.approx(0.02 - float(shown["minutes"]), abs=1e-4)
+    kept = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert kept["samples"] == task.batch_size * kept["step"]
+    assert "minutes_left" not in kept
+
+
 def test_more_minutes_on_a_finished_run_restart_the_cosine_lower(tmp_path: Path) -> None:
     settings = LoopSettings(work=tmp_path, minutes=0.01, learning_rate=0.1, warmup_steps=1)
     first = Run(Line(), settings)
@@ -543,6 +559,12 @@ def run_command(*words: str) -> int:
     parser = argparse.ArgumentParser()
     add_pretrain_arguments(parser)
     return run_pretrain(parser.parse_args(words))
+
+
+def test_diffusion_is_another_name_of_the_generator() -> None:
+    parser = argparse.ArgumentParser()
+    add_pretrain_arguments(parser)
+    assert parser.parse_args(["diffusion"]).model == "generator"
 
 
 def test_the_commands_write_a_clip_of_the_size_that_ships(

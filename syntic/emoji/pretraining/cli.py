@@ -91,11 +91,17 @@ PRESETS = {
         weight_decay=0.05,
     ),
 }
+ALIASES = {"diffusion": "generator"}
 
 
 def add_pretrain_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `emoji pretrain`."""
-    parser.add_argument("model", choices=list(PRESETS), help="what to train")
+    parser.add_argument(
+        "model",
+        choices=list(PRESETS),
+        type=lambda name: ALIASES.get(name, name),
+        help="what to train; `diffusion` is another name of `generator`",
+    )
     parser.add_argument(
         "--data", type=Path, help="folder of rendered scenes (default build/emoji/pretraining...)"
     )

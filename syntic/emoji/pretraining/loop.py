@@ -89,6 +89,7 @@ class Progress:
     """Where a run stands: steps, seconds, and the span of the present cosine."""
 
     step: int = 0
+    samples: int = 0
     elapsed_seconds: float = 0.0
     span_start_seconds: float = 0.0
     span_end_seconds: float = 0.0
@@ -150,14 +151,14 @@ class Run:
         self.task.model.train()
         now = time.monotonic()
         last, saved, reported = now, now, now
-        log = _ThroughputLog(self.settings)
+        log = _ThroughputLog(self.settings, self.task.batch_size)
         with _stop_signals() as stopped:
             while not stopped and not self.progress.is_finished:
                 values = self.step()
                 now = time.monotonic()
                 self.progress.elapsed_seconds += now - last
                 last = now
-                log.add(values, self.task.batch_size)
+                log.add(values)
                 log.write_if_due(self.progress, self.optimizer.param_groups[0]["lr"])
                 if now - reported > self.settings.report_seconds:
                     reported = now
@@ -182,6 +183,7 @@ class Run:
         norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.settings.gradient_norm)
         self.optimizer.step()
         self.progress.step += 1
+        self.progress.samples += self.task.batch_size
         self._update_average()
         return {"loss": float(loss.detach()), **values, "gradient": float(norm)}
 
@@ -321,21 +323,20 @@ def _stop_signals() -> Iterator[list[int]]:
 class _ThroughputLog:
     """Means over the last seconds, to standard output and to log.jsonl."""
 
-    def __init__(self, settings: LoopSettings) -> None:
+    def __init__(self, settings: LoopSettings, batch_size: int) -> None:
         self.settings = settings
+        self.batch_size = batch_size
         self._reset()
 
     def _reset(self) -> None:
         self.start = time.monotonic()
         self.sums: dict[str, float] = {}
         self.steps = 0
-        self.samples = 0
 
-    def add(self, values: dict[str, float], samples: int) -> None:
+    def add(self, values: dict[str, float]) -> None:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.steps += 1
-        self.samples += samples
 
     def write_if_due(self, progress: Progress, learning_rate: float) -> None:
         seconds = time.monotonic() - self.start
@@ -347,7 +348,8 @@ class _ThroughputLog:
                 "step": progress.step,
                 "minutes": progress.elapsed_seconds / 60,
                 "of": progress.span_end_seconds / 60,
-                "samples_per_second": self.samples / seconds,
+                "samples": progress.samples,
+                "samples_per_second": self.steps * self.batch_size / seconds,
                 "learning_rate": learning_rate,
                 **means,
             }
@@ -355,7 +357,15 @@ class _ThroughputLog:
         self._reset()
 
     def write(self, values: dict[str, float]) -> None:
-        sys.stdout.write(" ".join(f"{name} {value:.4g}" for name, value in values.items()) + "\n")
+        shown = dict(values)
+        if "of" in shown:
+            shown["minutes_left"] = max(shown["of"] - shown["minutes"], 0)
+        sys.stdout.write(" ".join(f"{name} {_short(value)}" for name, value in shown.items()) + "\n")
         sys.stdout.flush()
         with (self.settings.work / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({name: round(value, 6) for name, value in values.items()}) + "\n")
+
+
+def _short(value: float) -> str:
+    """Whole numbers in full, others at four digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
