@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from PIL import Image
 from .compare_service import Comparison
 from .data import TestSet
 from .data.features import StoreHeader
+from .data.images import load_image
 from .emoji.composition import Composer
 from .errors import CheckpointError, DataError, InputError, SynticError
 from .evaluation.familiarity import Familiarity, KnownWorld
@@ -41,6 +43,7 @@ from .types import Event, ProjectionTrace, Trace, TraceSettings
 logger = logging.getLogger(__name__)
 
 TOP_CAPTIONS = 10
+OWN_PICTURES = 250  # of each domain, that tell how its pictures are drawn
 PICTURE_SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
 
 
@@ -108,7 +111,7 @@ class SynticService:
         self._turns = ModelLock(capacity)
         self.composer = Composer()
         self.gap = GapExplorer(self.pipeline.components, self._turns, self.gap_map)
-        self.lesson = Lesson(self.gap, self._turns)
+        self.lesson = Lesson(self.gap, self._turns, self.trained_variants)
         on_cuda = self.pipeline.components.device.type == "cuda"
         self.jobs = JobManager(
             profile,
@@ -251,6 +254,9 @@ class SynticService:
                     logger.exception("%s could not be loaded", what)
             logger.info("models looked after in %.1f s", time.perf_counter() - started)
             self.gap.warm(corpus)
+            with suppress(SynticError):  # said where it is asked for
+                self._known_world(corpus)
+            self.lesson.warm(corpus)
 
         thread = threading.Thread(target=load, name="syntic-loader", daemon=True)
         thread.start()
@@ -345,25 +351,41 @@ class SynticService:
             )
             return run.read_again(given)
 
-    def familiarity(self, feature: np.ndarray, corpus: str) -> Familiarity:
-        """Say how far a picture's feature (D,) is from what the corpus' decoders learned from.
+    def familiarity(self, feature: np.ndarray, corpus: str, image: Image.Image | None = None) -> Familiarity:
+        """Say how far a picture, its feature (D,) and itself, is from what the corpus' decoders learned from.
 
         Measured against the pictures drawn from the corpus' texts; how far the profile's own real pictures
         are, those of the maps of all its domains, says what is usual: a corpus may have none of its own, and
-        a picture of another domain is of the same world. Without maps the drawn pictures themselves do.
+        a picture of another domain is of the same world. Without maps the drawn pictures themselves do. How
+        the world's pictures are drawn is learned from those of its domains that are there.
 
         Raises:
             DataError: if the corpus has no features.
         """
-        key = ("world", str(self.profile.corpus(corpus).features))
+        return self._known_world(corpus).measure(feature, image)
 
+    def _known_world(self, corpus: str) -> KnownWorld:
         def learn() -> KnownWorld:
             drawn = np.asarray(self.pipeline.components.feature_store(corpus).image_features)
             maps = [self.gap_map(name) for name in self.profile.corpora]
             real = [found.points[Kind.REAL].features for found in maps if found and Kind.REAL in found.points]
-            return KnownWorld.learn(drawn, np.concatenate(real) if real else None)
+            return KnownWorld.learn(drawn, np.concatenate(real) if real else None, self._own_pictures())
 
-        return self._memory.once(key, learn).measure(feature)
+        key = ("world", str(self.profile.corpus(corpus).features))
+        return self._memory.once(key, learn)
+
+    def _own_pictures(self) -> list[Image.Image]:
+        """Some of the world's real pictures, of every domain that there are any of."""
+        profile = self.profile
+        names = (profile.validation_set_of(name) or profile.test_set_of(name) for name in profile.corpora)
+        pictures: list[Image.Image] = []
+        for name in dict.fromkeys(name for name in names if name is not None):
+            try:
+                paths = open_test_set(profile, name).head(OWN_PICTURES).images
+                pictures += [load_image(path) for path in paths]
+            except SynticError as error:
+                logger.warning("the pictures of %r are not looked at: %s", name, error.detail)
+        return pictures
 
     def corpus_size(self, corpus: str) -> int:
         """Return the number of texts that Eq. 3 weighs."""

@@ -15,7 +15,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
         parser,
         "Measure how far picture features lie from their texts: as generated, refined (Eq. 2),\n"
         "projected (Eq. 3), random directions as the control, and real pictures where the corpus has a\n"
-        "test set of its domain.",
+        "test set of its domain. The last two rows say what Eq. 3 makes of the features of a column: of\n"
+        "how many texts it mixes them, and how much weight the own caption has, each the median.",
         "python -m syntic gap --set everyday",
     )
     parser.add_argument(
@@ -54,5 +55,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"{'':24}" + "".join(f"{stage:>12}" for stage in values))
     for name in next(iter(values.values())):
-        print(f"{name.replace('_', ' '):24}" + "".join(f"{values[stage][name]:12.3f}" for stage in values))
+        print(f"{name.replace('_', ' '):24}" + "".join(_cell(values[stage][name]) for stage in values))
     return 0
+
+
+def _cell(value: float | None) -> str:
+    return f"{'–':>12}" if value is None else f"{round(value, 3) + 0.0:12.3f}"  # no minus zero

@@ -21,7 +21,7 @@ from ..evaluation.scoring import open_test_set
 from ..memory import Memory
 from ..method.components import Components
 from ..runtime import ModelLock, in_turn
-from .systems import build, check_keys, list_systems
+from .systems import build, check_keys, list_systems, name_for_people
 from .views import (
     CompareEvent,
     CompareRequest,
@@ -39,6 +39,7 @@ from .views import (
 )
 
 T = TypeVar("T")
+_Captions = dict[str, dict[str, dict[str, str]]]
 
 MOST_SYSTEMS = 24
 MANY = 4  # objects in a picture; more count alike
@@ -195,9 +196,23 @@ class Comparison:
     def captioned(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the committed captions: test set -> system -> picture -> caption.
 
-        Where two experiments captioned with the same system, the first one's captions count.
+        The test sets are in the profile's order. Where two experiments captioned with the same system, the
+        first one's captions count.
         """
-        return self._memory.once(("captioned",), self._captioned)
+        return self._committed()[0]
+
+    def learned_from(self, test_set: str, system: str) -> str:
+        """Return whose texts a system of `captioned` learned from; empty where no file says it."""
+        return self._committed()[1].get((test_set, system), "")
+
+    def label(self, test_set: str, system: str) -> str:
+        """Return what a system of `captioned` is called, with the corpus where it could be another."""
+        corpus = self.learned_from(test_set, system)
+        group, _, name = system.partition(" · ")
+        if not (corpus and name and "->" in group):  # the group says no more than the corpus does
+            name = system
+        several = corpus and len(self.profile.corpora) > 1
+        return name_for_people(name) + (f" ({corpus})" if several else "")
 
     def filters(self, test_set: str) -> Filters:
         """Return what the pictures of a test set can be told apart by."""
@@ -256,6 +271,8 @@ class Comparison:
             same=sum(one.first == one.second for one in found),
             wins=[one for one in ordered if one.gain > 0][:LISTED],
             losses=[one for one in reversed(ordered) if one.gain < 0][:LISTED],
+            first_corpus=self.learned_from(view.test_set, view.first),
+            second_corpus=self.learned_from(view.test_set, view.second),
         )
 
     def _counting(self, view: PairView) -> list[str]:
@@ -288,16 +305,27 @@ class Comparison:
 
         return self._memory.once(("scores", test_set, system), make)
 
-    def _captioned(self) -> dict[str, dict[str, dict[str, str]]]:
-        found: dict[str, dict[str, dict[str, str]]] = {}
-        if self.profile.results is None:
-            return found
-        for experiment in EXPERIMENTS:
-            for captions in read_captions(self.profile.results, experiment):
-                if captions.test_set in self.profile.test_sets:
+    def _committed(self) -> tuple[_Captions, dict[tuple[str, str], str]]:
+        """The committed captions, and (test set, system) -> whose texts it learned from."""
+
+        def read() -> tuple[_Captions, dict[tuple[str, str], str]]:
+            found: _Captions = {name: {} for name in self.profile.test_sets}
+            corpora: dict[tuple[str, str], str] = {}
+            folder = self.profile.results
+            if folder is None:
+                return {}, corpora
+            for experiment in EXPERIMENTS:
+                for captions in read_captions(folder, experiment):
+                    known = found.get(captions.test_set)
+                    if known is None:
+                        continue
                     for system, texts in captions.systems.items():
-                        found.setdefault(captions.test_set, {}).setdefault(system, texts)
-        return found
+                        if system not in known:
+                            known[system] = texts
+                            corpora[captions.test_set, system] = captions.corpora.get(system, "")
+            return {name: systems for name, systems in found.items() if systems}, corpora
+
+        return self._memory.once(("captioned",), read)
 
     def _table(self, experiment: str) -> ResultTable | DataError | None:
         if self.profile.results is None:

@@ -27,6 +27,7 @@ NAMES = {
     "feng": "Feng et al.",
     "laina": "Laina et al.",
     "esper-style": "ESPER-Style",
+    "syntic-tt": "SynTIC-TT",
 }
 """As the paper calls them; a variant is called by its letters."""
 SLOW = {"zerocap", "magic"}  # they ask CLIP, or take gradient steps, for every word
@@ -63,7 +64,10 @@ class SystemKey:
 
 
 def name_for_people(name: str) -> str:
-    """Return what a system or variant is called: `SynTIC`, `FP + AF`, `DeCap`."""
+    """Return what a system or variant is called: `SynTIC`, `FP + AF`, `DeCap`; a share of its texts stays."""
+    system, _, share = name.rpartition(" ")
+    if system and share.endswith("%"):
+        return f"{name_for_people(system)} {share}"
     if name in NAMES or name == "baseline":
         return NAMES.get(name, name)
     return name.upper().replace("+", " + ") if name in {variant.name for variant in VARIANTS} else name

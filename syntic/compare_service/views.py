@@ -205,6 +205,8 @@ class PairOutcome:
         same: on how many both wrote the same.
         wins: the first's largest gains, largest first.
         losses: its largest losses.
+        first_corpus: whose texts the first learned from; empty where its experiment does not say.
+        second_corpus: whose the other.
     """
 
     pictures: int
@@ -215,3 +217,5 @@ class PairOutcome:
     same: int
     wins: list[Difference]
     losses: list[Difference]
+    first_corpus: str = ""
+    second_corpus: str = ""

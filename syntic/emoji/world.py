@@ -48,9 +48,14 @@ _PRETRAINING_STREAM = 4
 def described_scenes(stream: str, hand: Hand, seed: int = 0) -> Iterator[tuple[Scene, list[str]]]:
     """Yield scenes of a stream with their captions, for ever and always the same for a hand and a seed."""
     number, split = _STREAMS[stream]
-    rng = np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand)])
+    yield from _describe(np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand)]), split, hand)
+
+
+def _describe(
+    rng: np.random.Generator, split: Split, hand: Hand, kinds: int = 3
+) -> Iterator[tuple[Scene, list[str]]]:
     while True:
-        scene = sample_scene(rng, split, hand)
+        scene = sample_scene(rng, split, hand, kinds)
         yield scene, write_captions(scene, rng, REFERENCES, hand)
 
 
@@ -75,14 +80,14 @@ def picture_scenes(
         return
     number, _ = _STREAMS[stream]
     rng = np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand), 1])
+    unlike_corpora = (
+        (scene, captions)
+        for scene, captions in _describe(rng, "train", hand, kinds=2)  # as the held-out scenes of people
+        if not any(c in corpora and len(named_labels(c)) >= 2 for c in captions)
+    )
     while True:
         yield next(described)
-        while True:
-            scene = sample_scene(rng, "train", hand, kinds=2)  # as the held-out scenes of people
-            captions = write_captions(scene, rng, REFERENCES, hand)
-            if not any(c in corpora and len(named_labels(c)) >= 2 for c in captions):
-                break
-        yield scene, captions
+        yield next(unlike_corpora)
 
 
 def captions_to_keep_out(counts: Mapping[str, int], seed: int = 0) -> set[str]:

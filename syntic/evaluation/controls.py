@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..method import Variant
 from .gap import add_noise, shift_gap
 from .gap_sample import MAX_STEPS, STEPS_BETWEEN, GapSample
 from .map import Kind
+from .mixtures import Mixtures
 
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -49,10 +50,12 @@ class Moved:
     Attributes:
         measured: name -> images and texts (n, D) to be measured against each other.
         clouds: the kinds that lie elsewhere now, (n, D) each; the others stay.
+        mixtures: name -> what Eq. 3 made of it, where it was projected.
     """
 
     measured: dict[str, Pairs]
     clouds: dict[Kind, np.ndarray]
+    mixtures: dict[str, Mixtures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +100,13 @@ def check_value(sample: GapSample, control: Control, value: float) -> float:
 
 def name_value(control: Control, value: float) -> str:
     """Say in a few words what the features went through."""
-    return {
+    name = {
         Control.TEMPERATURE: f"projected at 1/{value:g}",
         Control.REFINEMENT: f"refined, {value:.0f} steps",
         Control.NOISE: f"generated, texts + noise {value:g}",
         Control.SHIFT: f"generated, shifted by {value:g}",
     }[control]
+    return name.replace("-", "−")  # a real minus sign, as everywhere on the page
 
 
 def move(sample: GapSample, control: Control, value: float) -> Moved:
@@ -117,14 +121,19 @@ def move(sample: GapSample, control: Control, value: float) -> Moved:
     texts, generated = sample.features[Kind.TEXT], sample.features[Kind.GENERATED]
     name = name_value(control, value)
     if control is Control.TEMPERATURE:
-        projected = sample.project(sample.features[Kind.REFINED], 1 / value)
-        return Moved(measured={name: (projected, texts)}, clouds={Kind.PROJECTED: projected})
+        found = sample.mix(sample.features[Kind.REFINED], 1 / value, texts)
+        return Moved(
+            measured={name: (found.projected, texts)},
+            clouds={Kind.PROJECTED: found.projected},
+            mixtures={name: found},
+        )
     if control is Control.REFINEMENT:
         refined = sample.refined(round(value))
-        projected = sample.project(refined, sample.temperature)
+        found = sample.mix(refined, sample.temperature, texts)
         return Moved(
-            measured={name: (refined, texts), "… then projected": (projected, texts)},
-            clouds={Kind.REFINED: refined, Kind.PROJECTED: projected},
+            measured={name: (refined, texts), "… then projected": (found.projected, texts)},
+            clouds={Kind.REFINED: refined, Kind.PROJECTED: found.projected},
+            mixtures={name: found},
         )
     if control is Control.NOISE:
         noisy = add_noise(texts, value, sample.seed)

@@ -30,6 +30,10 @@ class GapMeasures:
         image_cone: mean_{i!=j} x_i.x_j, how narrow the cone of the images is (Liang et al. 2022).
         text_cone: the same of the texts.
         pair_cosine: mean x_i.y_i.
+        effective_texts: how many texts Eq. 3 mixes for an image, the median (`mixtures`); None where
+            nothing was projected.
+        own_weight: the weight that its own caption has there, the median; None as well where the support
+            set does not hold it.
     """
 
     centroid_distance: float
@@ -41,6 +45,8 @@ class GapMeasures:
     image_cone: float
     text_cone: float
     pair_cosine: float
+    effective_texts: float | None = None
+    own_weight: float | None = None
 
 
 def measure(image_features: np.ndarray, text_features: np.ndarray, *, seed: int = 0) -> GapMeasures:

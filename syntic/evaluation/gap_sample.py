@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from ..errors import DataError
-from ..method import SupportSet, project_onto_support, refine_features
+from ..method import SupportSet, refine_features
 from ..method.components import Components
 from ..profiles.profile import RefinementSettings
 from .gap import GapMeasures, measure
 from .map import GapMap, Kind
+from .mixtures import Mixtures, mix
 from .stages import stage_features
 
 TEXTS = 500  # captions on show where no map says how many
@@ -129,11 +129,11 @@ class GapSample:
 
     def project(self, features: np.ndarray, temperature: float) -> np.ndarray:
         """Project features (k, D) onto the corpus (Eq. 3)."""
-        projection = project_onto_support(
-            torch.from_numpy(features), self.support(), temperature=temperature, top_k=1
-        )
-        projected: np.ndarray = projection.features.cpu().numpy()
-        return projected
+        return self.mix(features, temperature).projected
+
+    def mix(self, features: np.ndarray, temperature: float, own_texts: np.ndarray | None = None) -> Mixtures:
+        """Project features (k, D) onto the corpus and say what they are made of, see `mixtures.mix`."""
+        return mix(features, self.support(), temperature=temperature, own_texts=own_texts)
 
     def pairs(self, kind: Kind) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the images and texts of a kind that are measured against each other."""

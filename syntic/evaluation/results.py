@@ -104,11 +104,13 @@ class ResultCaptions:
         experiment: its name.
         test_set: of the pictures.
         systems: name -> picture -> caption.
+        corpora: name -> the corpus whose texts it learned from, where the files say it.
     """
 
     experiment: str
     test_set: str
     systems: dict[str, dict[str, str]]
+    corpora: dict[str, str] = field(default_factory=dict)
 
 
 def command_for(experiment: str) -> str:
@@ -165,28 +167,31 @@ def read_captions(folder: Path, experiment: str) -> list[ResultCaptions]:
         return []
     if raw is None:
         return []
-    standard = _text(raw, "test_set") or _text(head, "test_set")
-    tested = _tested_on(head)
-    found: dict[str, dict[str, dict[str, str]]] = {}
+    standard = tuple(_text(raw, what) or _text(head, what) for what in ("corpus", "test_set"))
+    known = _where(head)
+    found: dict[str, ResultCaptions] = {}
     for path, captions in _leaves(raw, ()):
-        test_set, names = standard, list(path)
+        (corpus, test_set), names = standard, list(path)
         for name in path:
             if "->" in name:  # "everyday -> people" was tested on people
-                test_set = name.partition("->")[2].strip()
-        if path in tested:  # the group is in the paper's words
-            test_set = tested[path]
+                corpus, test_set = (part.strip() for part in name.split("->", 1))
+        if path in known:  # the group is in the paper's words
+            corpus, test_set = known[path]
             names = names if "->" in path[0] else names[1:]
-        found.setdefault(test_set, {})[" · ".join(names)] = captions
-    return [
-        ResultCaptions(experiment=experiment, test_set=test_set, systems=systems)
-        for test_set, systems in found.items()
-    ]
+        system = " · ".join(names)
+        place = found.setdefault(
+            test_set, ResultCaptions(experiment=experiment, test_set=test_set, systems={})
+        )
+        place.systems[system] = captions
+        if corpus:
+            place.corpora[system] = corpus
+    return list(found.values())
 
 
-def _tested_on(head: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
-    """Return the test set of every (group, row) that says it."""
+def _where(head: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Return corpus and test set of every (group, row) that says its test set."""
     return {
-        (_text(row, "group"), _text(row, "name")): _text(row, "test_set")
+        (_text(row, "group"), _text(row, "name")): (_text(row, "corpus"), _text(row, "test_set"))
         for row in _entries(head)
         if _text(row, "group") and _text(row, "test_set")
     }

@@ -14,6 +14,7 @@ from ..method import project_onto_support, refine_features
 from ..method.components import Components
 from .gap import GapMeasures, measure, random_pairs
 from .map import Kind
+from .mixtures import mix, with_mixtures
 from .scoring import encode_for
 
 SAMPLE = 1024  # pairs that are measured; eight batches of Eq. 2
@@ -88,7 +89,9 @@ def measure_stages(
 ) -> dict[str, GapMeasures]:
     """Measure generated, refined and projected image features against their captions.
 
-    Random directions, as many and as wide, are measured beside them: the control.
+    Generated and refined features, and those of real pictures, are projected each (Eq. 3), to say of how
+    many texts and how much of the own caption that makes them. Random directions, as many and as wide, are
+    measured beside them: the control.
 
     Args:
         components: of the profile.
@@ -112,10 +115,17 @@ def measure_stages(
     features, _ = stage_features(components, corpus, sample, seed=seed, on_step=on_step)
     texts = features.pop(Kind.TEXT)
     measures = {kind.value: measure(images, texts, seed=seed) for kind, images in features.items()}
+    support = components.support_set(corpus)
+    temperature = components.profile.corpus(corpus).temperature
+    for kind in (Kind.GENERATED, Kind.REFINED):
+        mixtures = mix(features[kind], support, temperature=temperature, own_texts=texts)
+        measures[kind.value] = with_mixtures(measures[kind.value], mixtures)
     measures["random"] = measure(*random_pairs(len(texts), texts.shape[1], seed), seed=seed)
     if test_set is not None:
         pictures = encode_for(components, test_set, cache=cache)
         references = [test_set.references[name][0] for name in test_set.names]
         real_texts = components.encoder.encode_texts(references).cpu().numpy()
-        measures["real"] = measure(pictures.features.numpy(), real_texts, seed=seed)
+        real = pictures.features.numpy()
+        mixtures = mix(real, support, temperature=temperature)
+        measures["real"] = with_mixtures(measure(real, real_texts, seed=seed), mixtures)
     return measures

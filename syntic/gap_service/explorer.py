@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -37,6 +38,7 @@ from ..evaluation.gap import (
 from ..evaluation.gap_sample import GapSample, RealPictures, measure_rows, sample_of_corpus, sample_of_map
 from ..evaluation.heatmap import order_by_clusters, similarity_heatmap
 from ..evaluation.map import GapMap, Kind, pictures_path
+from ..evaluation.mixtures import Mixtures, with_mixtures
 from ..memory import Memory
 from ..method.components import Components
 from ..runtime import ModelLock
@@ -56,6 +58,7 @@ from .views import (
 logger = logging.getLogger(__name__)
 
 STAGES = (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
+MIXED = (Kind.GENERATED, Kind.REFINED, Kind.REAL)  # what is projected to say of which texts it is made
 HEATMAP_PAIRS = 96
 SHIFT_PAIRS = 256  # the batch whose contrastive loss is taken
 SHIFT_AMOUNTS = np.linspace(-1, 2, 25)
@@ -276,23 +279,41 @@ class GapExplorer:
         """Return the measures of what the control made, of every step, and of random features.
 
         A selection restricts every column to its items; the captions count for the generated,
-        refined and projected features, the real pictures for theirs.
+        refined and projected features, the real pictures for theirs. What Eq. 3 mixes is said of the
+        steps once `mix` has projected them.
         """
         sample = self.sample(view.corpus, view.pictures)
         pair_rows, real_rows = self._rows(sample, view.selection)
         columns = []
         if not self.is_standard(view):
             for name, turned in self.moved(view).measured.items():
-                now = self._measured(view, (view.control, view.value, name), name, pair_rows, turned)
+                mixtures = self.moved(view).mixtures.get(name)
+                now = self._measured(
+                    view, (view.control, view.value, name), name, pair_rows, turned, mixtures
+                )
                 columns.append(replace(now, key="now", is_now=True))
-        columns += [
-            self._measured(view, kind.value, kind.value, real_rows if kind is Kind.REAL else pair_rows, pairs)
-            for kind in STAGES
-            if (pairs := sample.pairs(kind)) is not None
-        ]
+        for kind in STAGES:
+            if (pairs := sample.pairs(kind)) is not None:
+                rows = real_rows if kind is Kind.REAL else pair_rows
+                mixtures = self._memory.known(_mixtures_key(sample, kind))
+                columns.append(self._measured(view, kind.value, kind.value, rows, pairs, mixtures))
         random = self._random(sample)
         columns.append(self._measured(view, RANDOM, RANDOM, pair_rows, random))
         return columns
+
+    def mix(self, view: GapView) -> None:
+        """Project what is on show (Eq. 3), so that `measures` can say of which texts it is made.
+
+        The first call for a corpus reads all of its text features.
+        """
+        sample = self.sample(view.corpus, view.pictures)
+        for kind in MIXED:
+            if (pairs := sample.pairs(kind)) is None:
+                continue
+            images, texts = pairs
+            own = None if kind is Kind.REAL else texts
+            make = partial(sample.mix, images, sample.temperature, own)
+            self._memory.once(_mixtures_key(sample, kind), make)
 
     def rows(self, view: GapView, items: Sequence[int]) -> list[ItemRow]:
         """Return some items with the cosines to their own texts."""
@@ -409,6 +430,7 @@ class GapExplorer:
         try:
             sample = self.sample(corpus)
             view = GapView(corpus=corpus, value=control_range(sample, Control.TEMPERATURE).standard)
+            self.mix(view)
             self.measures(view)
             self.shift_curves(corpus)
             self.pictures(view)
@@ -469,7 +491,13 @@ class GapExplorer:
         return items[items < len(sample)], items[items >= len(sample)] - len(sample)
 
     def _measured(
-        self, view: GapView, key: Hashable, name: str, rows: np.ndarray | None, pairs: Pairs
+        self,
+        view: GapView,
+        key: Hashable,
+        name: str,
+        rows: np.ndarray | None,
+        pairs: Pairs,
+        mixtures: Mixtures | None = None,
     ) -> StageMeasures:
         images, texts = pairs
         number = len(images) if rows is None else len(rows)
@@ -478,7 +506,14 @@ class GapExplorer:
         measures = self._memory.once(
             ("measures", view.corpus, where, key, chosen), lambda: measure_rows(images, texts, rows)
         )
+        if measures is not None and mixtures is not None:
+            measures = with_mixtures(measures, mixtures, rows)
         return StageMeasures(key=str(key), name=name, pairs=number, measures=measures)
+
+
+def _mixtures_key(sample: GapSample, kind: Kind) -> tuple[Hashable, ...]:
+    pictures = sample.real.test_set if kind is Kind.REAL and sample.real is not None else None
+    return ("mixtures", sample.corpus, kind, pictures)
 
 
 def _paired(sample: GapSample, kind: Kind) -> Pairs:

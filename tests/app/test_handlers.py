@@ -179,7 +179,7 @@ def test_a_new_run_of_the_same_visitor_replaces_the_old_one(page):
 
 def test_a_link_restores_without_running(page):
     query = {"text": TEXT, "variant": "fo", "temperature": "0.02", "decoding": "beam", "beam_size": "3"}
-    updates = page.restore(visitor(**query, __theme="dark"))
+    updates = page.linked.restore(visitor(**query, __theme="dark"))
     settings = page.panel.settings
     assert updates[settings["variant"]]["value"] == "fo"
     assert updates[settings["inverse_temperature"]] == 50
@@ -193,14 +193,14 @@ def test_a_link_restores_without_running(page):
     "query", [{"seed": "many"}, {"example": "nowhere"}, {"variant": "x"}, {"temperature": "-1"}]
 )
 def test_a_broken_link_leaves_the_page_as_it_is_and_says_so_there(page, query):
-    updates = page.restore(visitor(**query))
+    updates = page.linked.restore(visitor(**query))
     results = page.results
     assert set(updates) == {results.map, results.path, results.map_note, results.notice}
     assert "cannot be restored" in updates[results.notice]
 
 
 def test_the_first_page_has_the_map_drawn(page):
-    updates = page.restore(visitor())
+    updates = page.linked.restore(visitor())
     figure = updates[page.results.map]["value"]
     assert sum(len(trace.text or ()) for trace in figure.data) > 50
     assert set(updates) == {page.results.map, page.results.path, page.results.map_note}

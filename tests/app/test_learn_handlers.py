@@ -8,13 +8,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import gradio as gr
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from syntic.evaluation.controls import Control
 from syntic.lesson_service import Step
+from syntic.method import Variant
+from syntic.service import SynticService
 from syntic.types import TraceSettings
-from syntic.ui.lesson_answers import answer
+from syntic.ui.lesson_answers import answer, exercise_link
 from syntic.ui.lesson_texts import STEPS
 from syntic.ui.pages.gap_link import read_gap_query
 from syntic.ui.pages.learn import Learn
@@ -100,6 +103,25 @@ def test_an_exercise_leads_where_its_page_can_read_it(service, step):
         assert not service.gap.is_standard(view)
     if step is Step.CLIP:
         assert marks.focus is not None
+
+
+def test_the_exercise_on_tags_leads_to_a_decoder_that_is_there(three_corpora):
+    service = SynticService(three_corpora, torch.device("cpu"))
+    for corpus in three_corpora.corpora:
+        query = dict(parse_qsl(urlsplit(exercise_link(service, Step.TAGS, corpus)).query))
+        trained = service.trained_variants(corpus)
+        assert query.get("variant") in {*(name for name in trained if Variant.parse(name).tags), None}
+        assert ("variant" in query) == any(Variant.parse(name).tags for name in trained)
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_numbers_have_a_real_minus_sign(page, service, step):
+    found = answer(service, step, "everyday")
+    shown = page.restore(visitor(step=step.value))
+    words = [found.question, found.task, shown[page.views.numbers]]
+    words += re.findall(r"<text[^>]*>([^<]*)<|aria-label=\"([^\"]*)\"", shown[page.views.figure])
+    for text in words:
+        assert not re.search(r"(?<![\w–-])-\d", "".join(text)), text
 
 
 @pytest.mark.parametrize("step", list(Step))

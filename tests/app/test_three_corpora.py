@@ -15,7 +15,6 @@ import torch
 from results import with_results
 from served import with_map
 
-from syntic.compare_service import Group
 from syntic.evaluation.controls import Control
 from syntic.evaluation.map import Kind
 from syntic.gap_service import GapView
@@ -113,13 +112,13 @@ class TestWalkThrough:
 
     def test_links_name_a_corpus(self, page):
         settings = page.panel.settings
-        updates = page.restore(visitor(text="a dog", corpus="people", variant="af"))
+        updates = page.linked.restore(visitor(text="a dog", corpus="people", variant="af"))
         assert updates[settings["corpus"]] == "people"
         assert updates[settings["variant"]]["value"] == "af"
         assert updates[settings["inverse_temperature"]] == 80, "the corpus' own where the link names none"
-        updates = page.restore(visitor(text="a dog", corpus="web", variant="af"))
+        updates = page.linked.restore(visitor(text="a dog", corpus="web", variant="af"))
         assert "has no decoder of the variant “af”" in updates[page.results.notice]
-        updates = page.restore(visitor(text="a dog", corpus="nobody"))
+        updates = page.linked.restore(visitor(text="a dog", corpus="nobody"))
         assert "it has: everyday, people, web" in updates[page.results.notice]
 
     def test_a_profile_without_any_decoder_still_opens(self, three_corpora, tmp_path):
@@ -182,10 +181,10 @@ class TestModalityGap:
 
 class TestCompare:
     INPUTS = {
-        f"systems_{Group.VARIANT}": ["fp", "fp@people", "fp@web"],
-        f"systems_{Group.TEXTS}": ["clipre@web"],
-        f"systems_{Group.PICTURES}": [],
-        f"systems_{Group.OWN}": [],
+        "systems_0": ["fp"],
+        "systems_1": ["fp@people"],
+        "systems_2": ["fp@web", "clipre@web"],
+        "systems_3": [],  # the visitor's own runs
         "table": "table4",
         "test_set": "everyday",
         "first": "syntic",
@@ -203,8 +202,35 @@ class TestCompare:
         known = {system.key: system.label for system in service.comparison.systems()}
         assert known["syntic@people"] == "SynTIC (people)"
         assert {key for key in known if key.endswith("@web")} == {"fp@web", "baseline@web", "clipre@web"}
-        ticked = [key for box in page.panel.systems.values() for key in box.value]
+        boxes = page.panel.boxes
+        assert (boxes.corpora.value, boxes.corpora.visible) == (["everyday"], True)
+        assert {name: box.visible for name, box in boxes.systems.items()} == {
+            "everyday": True,
+            "people": False,
+            "web": False,
+        }
+        ticked = [key for box in boxes.systems.values() for key in box.value]
         assert ticked == ["syntic", "fp+af", "fp", "baseline", "clipre"], "of the first corpus"
+        assert boxes.systems["people"].choices[0] == ("SynTIC", "syntic@people")
+
+    def test_another_corpus_comes_with_the_systems_that_are_ticked(self, page):
+        inputs = {**self.INPUTS, "systems_0": ["syntic", "fo"], "systems_1": [], "systems_2": []}
+        inputs["systems_3"] = ["run-abc"]
+        boxes = page.panel.boxes.systems
+        updates = page.change_corpora(["everyday", "people", "web"], **inputs)
+        shown = {name: (updates[box]["visible"], updates[box]["value"]) for name, box in boxes.items()}
+        assert shown["everyday"] == (True, ["syntic", "fo"])
+        assert shown["people"] == (True, ["syntic@people", "fo@people"])
+        assert shown["web"] == (True, ["fp@web", "baseline@web", "clipre@web"]), "it has neither of the two"
+        assert "run-abc" in updates[page.link], "one's own runs stay"
+        updates = page.change_corpora(["people"], **inputs)
+        assert updates[boxes["everyday"]]["visible"] is False
+        assert updates[boxes["everyday"]]["value"] == []
+        assert updates[boxes["people"]]["value"] == ["syntic@people", "fo@people"]
+        updates = page.change_corpora(["web"], **{**inputs, "systems_0": []})
+        assert updates[boxes["web"]]["value"] == ["fp@web", "baseline@web", "clipre@web"], "the usual ones"
+        updates = page.change_corpora(None, **inputs)
+        assert not any(updates[box]["visible"] or updates[box]["value"] for box in boxes.values())
 
     def test_systems_of_all_corpora_caption_a_picture_of_another_domain(self, page):
         picture = page.pick_test("people", SimpleNamespace(index=0, value="0002"))
@@ -218,12 +244,23 @@ class TestCompare:
     def test_links_name_systems_and_sets_of_other_corpora(self, page):
         updates = page.restore(visitor(test="0002", set="people", systems="fp@web,syntic@people"))
         assert updates[page.views.notice] == ""
-        assert updates[page.panel.systems[Group.VARIANT]] == ["syntic@people", "fp@web"]
+        boxes = page.panel.boxes
+        assert updates[boxes.corpora] == ["people", "web"]
+        assert updates[boxes.systems["everyday"]]["visible"] is False
+        assert updates[boxes.systems["people"]]["value"] == ["syntic@people"]
+        assert updates[boxes.systems["web"]]["value"] == ["fp@web"]
+        assert updates[page.panel.mark] == {"kind": "test", "value": "0002", "of": "people"}
         assert updates[page.panel.test_set] == "people"
         assert updates[page.choice].test_set == "people"
         updates = page.restore(visitor(systems="af@web"))
         assert "There is no system" in updates[page.views.notice]
         assert "fp@web" in updates[page.views.notice]
+
+    def test_wins_and_losses_name_whose_texts_a_system_learned_from(self, page):
+        outcome = page.change_pair(**self.INPUTS)[page.views.outcome]
+        assert "Both systems learned from the texts of “everyday”." in outcome
+        assert "<small>SynTIC (everyday)</small>" in outcome
+        assert ("baseline (everyday)", "baseline") in page.views.second.choices
 
 
 class TestTrain:

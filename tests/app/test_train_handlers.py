@@ -116,10 +116,10 @@ def test_another_page_of_the_visitor_finds_the_run_and_the_decoder(pages):
     assert train.restore(keys, visitor())[train.current] == key
     assert train.restore([], visitor(run=key))[train.current] == key
     assert train.current not in train.restore([], visitor())
-    choice = walk.restore(visitor(), keys)[walk.panel.settings["variant"]]["choices"][-1]
+    choice = walk.linked.restore(visitor(), keys)[walk.panel.settings["variant"]]["choices"][-1]
     assert choice[0] == "yours: ours"
-    assert walk.panel.settings["variant"] not in walk.restore(visitor(), [])
-    linked = walk.restore(visitor(corpus=choice[1], variant="fp"), [])
+    assert walk.panel.settings["variant"] not in walk.linked.restore(visitor(), [])
+    linked = walk.linked.restore(visitor(corpus=choice[1], variant="fp"), [])
     assert linked[walk.panel.settings["variant"]]["value"] == choice[1]
 
 

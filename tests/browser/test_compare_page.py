@@ -14,18 +14,26 @@ def lines(page: Page):
     return page.locator("#c-result .c-table tbody tr:not(.waiting):not(.running)")
 
 
+def chosen(page: Page):
+    return page.locator("#c-panel button[aria-current=true]")
+
+
 def test_one_click_captions_a_picture_with_every_system(visit):
     page = visit("/compare")
     expect(page.locator("#c-result")).to_contain_text("Pick a picture")
     page.locator("#c-examples button").first.click()
     expect(lines(page)).to_have_count(5, timeout=90_000)
     expect(page.locator("#c-stop")).to_be_disabled()
+    expect(chosen(page)).to_have_attribute("data-value", "0")
     assert "example=0" in page.url
 
     page.get_by_role("tab", name="Test pictures").click()
     page.locator("#c-test button[data-value='0003']").click()
     expect(page.locator("#c-result")).to_contain_text("Test picture 0003 of “everyday”", timeout=90_000)
     expect(page.locator("#c-result .c-references li")).to_have_count(5)
+    expect(chosen(page)).to_have_attribute("data-value", "0003")
+    page.locator("#c-others").click()
+    expect(chosen(page)).to_have_attribute("data-value", "0003")  # also among others that come in
     assert "test=0003" in page.url
 
 
@@ -39,8 +47,17 @@ def test_wins_losses_and_tables_need_no_model(visit):
     with page.expect_download() as saved:
         page.locator("#c-pair [data-save=csv]").click()
     assert saved.value.suggested_filename == "comparison.csv"
-    page.locator("#c-pair .c-differences button").first.click()
+    with page.expect_download() as saved:
+        page.locator("#c-tables [data-save=csv]").click()
+    lines_of_file = saved.value.path().read_text(encoding="utf-8").splitlines()
+    assert '"CIDEr","CIDEr of the paper"' in lines_of_file[0]
+    assert lines_of_file[2].endswith('"120.0 ± 2.5","101.1"')
+    button = page.locator("#c-pair .c-differences button").first
+    name = button.get_attribute("data-value")
+    button.click()
     expect(page.locator("#c-result")).to_contain_text("Test picture", timeout=90_000)
+    expect(page.get_by_role("tab", name="Test pictures")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#c-test button[aria-current=true]")).to_have_attribute("data-value", name)
 
 
 def test_a_link_restores_and_waits_and_a_broken_one_says_so(visit):
@@ -48,6 +65,8 @@ def test_a_link_restores_and_waits_and_a_broken_one_says_so(visit):
     expect(page.locator("#c-result")).to_contain_text("Restored from the link; press Compare.")
     page.wait_for_timeout(1000)
     expect(lines(page)).to_have_count(0)
+    expect(page.get_by_role("tab", name="Test pictures")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#c-test button[aria-current=true]")).to_have_attribute("data-value", "0001")
     page.locator("#c-run").click()
     expect(lines(page)).to_have_count(2, timeout=90_000)
     page = visit("/compare?test=9999")
@@ -62,3 +81,8 @@ def test_a_phone_needs_no_scrolling_to_the_side(visit, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     wide = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391)"
     assert page.evaluate(f"{wide}.filter(e => !e.closest('.g-scroll')).map(e => e.className)") == []
+    assert page.evaluate(
+        "[...document.querySelectorAll('.g-scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+    )
+    caption = page.locator("#c-result td.words").first.bounding_box()
+    assert caption["width"] > 250, "a caption has the whole line"

@@ -52,6 +52,31 @@ def test_walk_through_offers_what_the_chosen_corpus_has(visit):
     expect(page.locator("#s-notice")).to_contain_text("“web” has no decoder of the variant “af” yet")
 
 
+def test_compare_asks_whose_texts_first_and_then_for_their_systems(visit):
+    page = visit("/compare")
+    boxes = page.locator("#c-panel .c-systems:visible")
+    ticked = boxes.locator("input:checked")
+    expect(boxes).to_have_count(1)
+    expect(ticked).to_have_count(5)
+    page.locator("#c-corpora label", has_text="web").click()
+    expect(boxes).to_have_count(2)
+    expect(ticked).to_have_count(8)  # FP, baseline and CLIPRe are what the web has
+    page.locator("#c-corpora label", has_text="everyday").click()
+    expect(boxes).to_have_count(1)
+    expect(boxes).to_contain_text("Learned from “web”")
+    expect(ticked).to_have_count(3)
+    page.locator("#c-examples button").first.click()
+    rows = page.locator("#c-result .c-table tbody tr:not(.waiting):not(.running)")
+    expect(rows).to_have_count(3, timeout=90_000)
+    expect(rows.first).to_contain_text("FP (web)")
+    expect(page.locator("#c-stop")).to_be_disabled()
+    page = visit("/compare?systems=fp@web,syntic@people")
+    expect(boxes).to_have_count(1)  # of the page before, which stays as it is
+    boxes = page.locator("#c-panel .c-systems:visible")
+    expect(boxes).to_have_count(2)
+    expect(boxes.locator("input:checked")).to_have_count(2)
+
+
 def test_the_gap_of_another_corpus_comes_with_the_pictures_of_its_domain(visit):
     page = visit("/gap")
     expect(page.locator("#g-pictures input")).to_have_value("everyday-validation")

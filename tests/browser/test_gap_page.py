@@ -28,6 +28,31 @@ def ink(page: Page) -> int:
     )
 
 
+def covered(page: Page) -> tuple[float, float]:
+    """The share of the map's width and height that marks reach over."""
+    return page.evaluate(
+        "(() => { const c = document.querySelector('#g-plot canvas'); const d = c.getContext('2d')"
+        ".getImageData(0, 0, c.width, c.height).data; let [l, r, t, b] = [c.width, 0, c.height, 0];"
+        " for (let i = 3; i < d.length; i += 4) if (d[i]) { const p = (i - 3) / 4, x = p % c.width,"
+        " y = Math.floor(p / c.width); l = Math.min(l, x); r = Math.max(r, x); t = Math.min(t, y);"
+        " b = Math.max(b, y); } return [(r - l) / c.width, (b - t) / c.height]; })()"
+    )
+
+
+def seen_colours(page: Page) -> dict[str, int]:
+    """How many pixels of the map are nearest to the colour of each kind."""
+    return page.evaluate(
+        "(() => { const c = document.querySelector('#g-plot canvas'), d = c.getContext('2d')"
+        ".getImageData(0, 0, c.width, c.height).data, kinds = ['text', 'generated', 'refined', 'projected',"
+        " 'real'], css = getComputedStyle(document.querySelector('#g-plot')), found = {};"
+        " const rgb = kinds.map(k => css.getPropertyValue(`--kind-${k}`).trim().match(/\\w\\w/g)"
+        ".map(h => parseInt(h, 16))); for (const k of kinds) found[k] = 0;"
+        " for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 150) { const far = rgb.map(([r, g, b]) =>"
+        " (r - d[i]) ** 2 + (g - d[i + 1]) ** 2 + (b - d[i + 2]) ** 2), best = Math.min(...far);"
+        " if (best < 900) found[kinds[far.indexOf(best)]]++; } return found; })()"
+    )
+
+
 def drag_around(page: Page) -> None:
     """Draw a lasso around the whole map."""
     box = page.locator("#g-plot canvas").bounding_box()
@@ -57,6 +82,25 @@ def test_a_slider_changes_map_table_panels_captions_and_the_link(visit):
     expect(page).to_have_url(re.compile(r"/gap\?control=shift&value=1$"))
     page.locator("#g-standard").click()
     expect(page.locator("#g-measures th.now")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_map_fills_its_figure_and_shows_every_kind(visit, width):
+    page = open_gap(visit, width=width)
+    across, up = covered(page)
+    assert across > 0.8
+    assert up > 0.8
+    assert min(seen_colours(page).values()) > 0
+    page.locator("#g-layout").get_by_label("PCA").check()
+    expect(page.locator(".g-mapnote")).to_contain_text("PCA")
+    assert max(covered(page)) > 0.8
+
+
+def test_the_table_is_completed_by_what_eq_3_mixes(visit):
+    page = open_gap(visit)
+    row = page.locator("#g-measures tbody tr", has_text="weight of the own caption")
+    expect(row).to_be_visible()
+    expect(row.locator("td").first).to_have_text(re.compile(r"^0\.\d{3}$"))
 
 
 def test_the_selection_is_linked_both_ways(visit):

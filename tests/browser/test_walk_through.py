@@ -47,6 +47,8 @@ def test_one_click_on_a_picture_leads_to_its_caption(visit):
     expect(page.locator("#stage-decode .s-token").first).to_be_visible()
     labels = page.locator("#s-map .textpoint text")
     expect(labels).to_have_text(["real", "projected"])
+    expect(page.locator("#s-panel button[aria-current=true]")).to_have_attribute("data-index", "0")
+    expect(page.locator("#s-panel button[aria-current=true]")).to_have_count(1)
     expect(page.locator("#stage-project .katex-display")).to_be_visible()
 
 
@@ -60,6 +62,7 @@ def test_one_click_on_a_sentence_draws_refines_and_captions_it(visit):
     expect(page.locator("#stage-generate .s-frames img").first).to_be_visible()
     expect(page.locator("#stage-refine .s-curve path")).to_be_visible()
     expect(page.locator("#s-map .textpoint text")).to_have_text(["generated", "refined", "projected"])
+    expect(page.locator(".s-sentences button[aria-current=true]")).to_have_attribute("data-index", "0")
     assert "text=" in page.url
 
     token = page.locator("#stage-decode .s-token").first
@@ -117,6 +120,35 @@ def test_a_link_restores_and_runs_only_on_a_click(visit):
     page.locator("#s-run").click()
     expect(page.locator(".s-what")).to_have_text(re.compile(r"two cats.* · fp · "), timeout=90_000)
     expect(page.locator("#stage-refine")).to_contain_text("leaves the refinement (FO) out")
+
+
+def test_a_link_s_picture_is_marked_where_it_is_from(visit, service):
+    name = list(service.example_images)[1]
+    page = visit(f"/?example={name}")
+    expect(page.locator(".s-what")).to_have_text(f"From example picture {name}")
+    expect(page.locator("#s-panel button[aria-current=true]")).to_have_attribute("data-value", name)
+
+
+def test_a_picture_beside_the_pointer_leaves_the_point_s_name_in_sight(visit, filled):
+    page = visit()
+    filled(page)
+    wait_for_the_map(page)
+    expect(page.locator("#g-sheets img").first).to_be_attached()
+    picture, name = page.locator(".s-thumb"), page.locator("#s-map .hoverlayer .hovertext")
+    page.evaluate(  # not by the mouse: another mark may lie over one of those that have pictures here
+        """() => {
+          const plot = document.querySelector('#s-map .js-plotly-plot');
+          const real = plot.data.findIndex((trace) => trace.meta === 'real');
+          window.Plotly.Fx.hover(plot, [{curveNumber: real, pointNumber: 0}]);
+          plot.emit('plotly_hover', {points: [{data: plot.data[real], pointNumber: 0}], event: {}});
+        }"""
+    )
+    expect(picture).to_be_visible()
+    expect(name).to_be_visible()
+    page.wait_for_timeout(200)
+    one, other = picture.bounding_box(), name.bounding_box()
+    assert one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+    expect(page.locator(".modebar-btn--logo")).to_be_hidden()
 
 
 def test_stop_ends_a_run(visit, service, monkeypatch):

@@ -205,8 +205,14 @@ def test_gap_prints_a_column_for_each_stage(profile, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["generated", "refined", "projected", "random", "real"]
     assert any(line.startswith("relative modality gap") for line in lines)
+    rows = {line[:24].strip(): line[24:].split() for line in lines}
+    assert [cell == "–" for cell in rows["effective texts"]] == [False, False, True, True, False]
+    assert [cell == "–" for cell in rows["own weight"]] == [False, False, True, True, True]
     assert main(["gap", "--json", *profile]) == 0
-    assert json.loads(capsys.readouterr().out)["generated"]["centroid_distance"] > 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["generated"]["centroid_distance"] > 0
+    assert found["refined"]["effective_texts"] >= 1
+    assert found["real"]["own_weight"] is None
 
 
 def test_doctor_says_what_is_missing_and_what_to_do(profile, tiny_profile_path, capsys, tmp_path):

@@ -22,6 +22,7 @@ from syntic.compare_service import (
     name_for_people,
 )
 from syntic.errors import Cancelled, InputError
+from syntic.profiles import load_profile
 from syntic.service import SynticService
 
 PICTURE = PictureChoice(Source.TEST, "0001", "everyday")
@@ -127,6 +128,7 @@ def test_keys_name_a_corpus_only_where_it_is_another(tiny_profile):
         "BUTD",
         "baseline",
     ]
+    assert name_for_people("syntic 10%") == "SynTIC 10%"
 
 
 def test_two_systems_picture_by_picture(comparison):
@@ -139,6 +141,17 @@ def test_two_systems_picture_by_picture(comparison):
     mirrored = comparison.pair(dataclasses.replace(view, first="baseline", second="syntic"))
     assert [one.name for one in mirrored.losses] == [one.name for one in outcome.wins]
     assert mirrored.first_mean == outcome.second_mean
+    assert (outcome.first_corpus, outcome.second_corpus) == ("everyday", "everyday")
+
+
+def test_the_shipped_captions_say_whose_texts_they_were_learned_from():
+    comparison = SynticService(load_profile("emoji"), torch.device("cpu")).comparison
+    assert list(comparison.captioned()) == ["everyday", "people"], "in the profile's order"
+    assert comparison.label("people", "syntic") == "SynTIC (people)"
+    assert comparison.label("people", "MSCOCO -> Flickr30k · syntic") == "SynTIC (everyday)"
+    for test_set, systems in comparison.captioned().items():
+        labels = [comparison.label(test_set, system) for system in systems]
+        assert len(set(labels)) == len(labels), "no two are called the same"
 
 
 def test_filters_restrict_the_pictures_that_count(comparison):

@@ -87,6 +87,42 @@ def test_the_path_of_a_sample_lies_over_the_map_in_order(gap_map):
     assert '"x": [[]]' in html.unescape(path_markup(gap_map, {}))
 
 
+def test_kinds_differ_in_shape_and_what_is_filled_lies_on_top(gap_map):
+    marks = [trace for trace in draw_map(gap_map).data if trace.showlegend is False and trace.meta]
+    assert len({trace.marker.symbol for trace in marks}) == len(Kind)
+    hollow = [trace.marker.symbol.endswith("-open") for trace in marks]
+    assert hollow == [True] * 3 + [False] * 2
+    assert {trace.legendgroup for trace in marks[3:]} == {"generated", "text"}
+    legend = sorted((t for t in draw_map(gap_map).data if t.legendrank), key=lambda t: t.legendrank)
+    assert [trace.legendgroup for trace in legend] == [kind.value for kind in Kind]
+
+
+@pytest.mark.parametrize("width_px", [326, 858])
+def test_labels_of_a_path_stay_on_the_map_and_miss_each_other(width_px):
+    """Labels as boxes, on maps whose corners and middle are places of a path."""
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
+    features = np.eye(4, 8, dtype=np.float32)
+    around = GapMap({Kind.TEXT: MapPoints(features=features, coordinates=corners, labels=[""] * 4)}, {})
+    low, span, label = -0.08, 1.16, (70, 16)
+    for kinds in ((0, 1), (2, 3), (0, 2, 3), (1, 3, 0), (2,)):
+        path = dict(zip((Kind.GENERATED, Kind.REFINED, Kind.PROJECTED), features[list(kinds)], strict=False))
+        markup = path_markup(around, path)
+        drawn = json.loads(html.unescape(re.search(r'data-path="([^"]*)"', markup)[1]))
+        boxes = []
+        for x, y, side in zip(drawn["x"][0], drawn["y"][0], drawn["textposition"][0], strict=True):
+            height, beside = side.split()
+            left = (x - low) / span * width_px - {"left": label[0], "center": label[0] / 2, "right": 0}[
+                beside
+            ]
+            top = (1 - (y - low) / span) * 430 + {"top": -26, "middle": -8, "bottom": 10}[height]
+            assert 0 <= left <= width_px - label[0], (kinds, side)
+            assert 0 <= top <= 430 - label[1], (kinds, side)
+            boxes.append((left, top))
+        for i, (left, top) in enumerate(boxes):
+            for other, over in boxes[:i]:
+                assert abs(left - other) >= label[0] or abs(top - over) >= label[1], kinds
+
+
 def test_captions_on_the_map_are_escaped_and_broken_into_lines(gap_map):
     assert NASTY not in draw_map(gap_map).to_json()
     assert wrap("a dog and a very long sentence that does not fit in one line at all").count("<br>") == 1
@@ -144,7 +180,20 @@ def test_the_caption_shows_probabilities_alternatives_and_beams():
     assert "All beams" not in markup
     beams = stages.caption(dataclasses.replace(greedy, beams=[("dog", -0.1), ("a dog", -0.4)]))
     assert "All beams" in beams
-    assert "-0.40" in beams
+    assert "−0.40" in beams
+
+
+def test_a_little_never_reads_as_nothing():
+    token = TokenTrace(text="ice", probability=0.002, alternatives=[("snow", 0.0004)])
+    trace = CaptionTrace(text="ice", tokens=[token], beams=[])
+    assert "With “ice” (&lt; 1 %) instead of “ice” (&lt; 1 %)" in stages.followed(trace, trace, 0)
+    markup = stages.caption(trace)
+    for words in ("<small>&lt; 0.01</small>", "“ice” (&lt; 1 %)", "&lt; 0.1 %"):
+        assert words in markup
+    weights = np.array([[0.004, 0.996]], dtype=np.float32)
+    markup = stages.attention(AttentionTrace(tags=["dog", "bench"], weights=weights))
+    assert ">&lt; 1</td>" in markup
+    assert ">0</td>" not in markup
 
 
 def test_the_loss_of_the_refinement_is_drawn_from_its_first_to_its_last_step():

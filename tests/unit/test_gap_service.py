@@ -82,7 +82,7 @@ def test_the_measures_are_those_of_the_library(gap, service):
     support = service.pipeline.components.support_set("everyday")
     projected = project_onto_support(sample.features[Kind.REFINED], support, temperature=1 / 20).features
     turned = gap.measures(replace(VIEW, value=20))[0].measures
-    assert turned == measure(projected.numpy(), texts)
+    assert replace(turned, effective_texts=None, own_weight=None) == measure(projected.numpy(), texts)
 
 
 def test_a_selection_restricts_the_measures(gap):
@@ -100,6 +100,33 @@ def test_a_selection_restricts_the_measures(gap):
         gap.check(replace(VIEW, dimensions=4))
     with pytest.raises(InputError, match=r"5\.\.500"):
         gap.check(replace(VIEW, value=0))
+
+
+def test_what_eq_3_mixes_is_there_once_it_is_asked_for(tiny_profile, tmp_path):
+    gap = SynticService(with_map(tiny_profile, tmp_path), torch.device("cpu")).gap
+    assert all(column.measures.effective_texts is None for column in gap.measures(VIEW))
+    gap.mix(VIEW)
+    columns = {column.key: column.measures for column in gap.measures(VIEW)}
+    found = gap.sample("everyday").mix(
+        gap.sample("everyday").features[Kind.GENERATED],
+        gap.sample("everyday").temperature,
+        gap.sample("everyday").features[Kind.TEXT],
+    )
+    assert columns["generated"].effective_texts == pytest.approx(np.median(found.effective_texts))
+    assert columns["generated"].own_weight == pytest.approx(np.median(found.own_weights))
+    assert columns["projected"].effective_texts is None
+    assert columns["random"].own_weight is None
+    rows = [3, 5, 9, 11]
+    some = gap.measures(replace(VIEW, selection=tuple(rows)))[0].measures
+    assert some.own_weight == pytest.approx(np.median(found.own_weights[rows]))
+
+
+def test_a_colder_projection_mixes_fewer_texts(gap):
+    warm, cold = (gap.measures(replace(VIEW, value=value))[0] for value in (20, 400))
+    assert warm.is_now
+    assert warm.measures.effective_texts > cold.measures.effective_texts >= 1
+    steps = gap.measures(replace(VIEW, control=Control.REFINEMENT, value=1000))
+    assert [column.measures.own_weight is None for column in steps[:2]] == [False, True]
 
 
 def test_neighbours_are_the_largest_cosines_and_not_the_point_itself(gap):

@@ -11,7 +11,8 @@ from syntic.errors import InputError
 from syntic.evaluation.cosines import cosines_of_any_two, own_first
 from syntic.evaluation.gap import add_noise, centroid_distance, measure, random_pairs
 from syntic.evaluation.map import Kind
-from syntic.lesson_service import CONTROLS, Lesson, LessonView, Reads, Step
+from syntic.lesson_service import CONTROLS, Lesson, LessonView, Reads, Step, TagReading
+from syntic.lesson_service.tag_reading import Gain, gain_of, names, read_with_tags, variant_with_tags
 from syntic.method import project_onto_support, refine_features
 from syntic.service import SynticService
 
@@ -138,6 +139,49 @@ def test_the_decoder_reads_the_tags_it_is_given(lesson, service):
         _read_with_and_without(lesson, store)
     finally:
         store.tags = found
+
+
+def test_the_step_on_tags_opens_with_the_picture_that_gains_most(tiny_profile, tmp_path):
+    service = SynticService(with_map(tiny_profile, tmp_path), torch.device("cpu"))
+    lesson, sample = service.lesson, service.gap.sample("everyday")
+    store = service.pipeline.components.feature_store("everyday")
+    before = lesson.pictures(Step.TAGS, "everyday")
+    assert sorted(before) == sorted(set(before)), "nothing is tagged: all are drawn"
+    store.tags = [["dog", "bench"] for _ in store.tags]
+    items = lesson.pictures(Step.TAGS, "everyday")
+    assert sorted(items) == sorted(set(items))
+    variant = lesson.variant_with_tags("everyday")
+    found = read_with_tags(
+        service.pipeline.components, sample, variant, items, [["dog", "bench"]] * len(items)
+    )
+    cosines = (sample.features[Kind.GENERATED] * sample.features[Kind.TEXT]).sum(axis=1)
+    gains = [
+        gain_of(reading, ["dog", "bench"], sample.captions[item], float(cosines[item]))
+        for reading, item in zip(found, items, strict=True)
+    ]
+    assert gains[0] == max(gains)
+    assert lesson.pictures(Step.TAGS, "everyday") == items
+
+
+def test_a_caption_gains_what_its_text_says_and_only_the_tags_brought():
+    text, tags = "a dog beside two knives", ["dog", "knife", "cat"]
+
+    def gain(with_tags: str, without: str) -> Gain:
+        return gain_of(TagReading(attention=[], with_tags=with_tags, without_tags=without), tags, text, 0.5)
+
+    best = gain("a knife and a dog", "a kitchen with a cat")
+    assert best == Gain(gained=2, named=2, missed=-1, cosine=0.5)
+    assert best > gain("a dog and a knife", "a dog") > gain("a dog", "a dog") > gain("a cat", "a cat")
+    assert gain("a cat", "a dog").gained == -1
+    assert names("a person skiing, two people watch", "person")
+    assert not names("a carrot on a catwalk", "cat")
+
+
+def test_the_fullest_variant_that_is_trained_reads_the_tags():
+    names = {
+        tuple(t): variant_with_tags(t) for t in (["baseline", "fp"], ["af", "fp+af", "fp"], ["syntic", "af"])
+    }
+    assert [variant and variant.name for variant in names.values()] == [None, "fp+af", "syntic"]
 
 
 def _read_with_and_without(lesson, store):

@@ -61,13 +61,15 @@ def test_captions_of_deeper_files_are_found_with_their_test_set(tmp_path):
     found = read_captions(tmp_path, "table2")
     assert found[0].test_set == "people"
     assert found[0].systems == {"everyday -> people · clipre": {"0": "a man"}}
+    assert found[0].corpora == {"everyday -> people · clipre": "everyday"}
 
 
 def test_captions_belong_to_the_test_set_that_their_row_names(tmp_path):
     """Groups are in the paper's words; in its own domain a system goes by its name alone."""
     groups = {"MSCOCO": "everyday", "Flickr30k": "people", "MSCOCO -> Flickr30k": "people"}
     rows = [
-        {"name": "fp", "group": g, "test_set": name, "scores": {"cider": 1}} for g, name in groups.items()
+        {"name": "fp", "group": g, "corpus": c, "test_set": groups[g], "scores": {"cider": 1}}
+        for g, c in zip(groups, ("everyday", "people", "everyday"), strict=True)
     ]
     write(tmp_path, "table1", {"rows": rows})
     write(tmp_path, "table1-captions", {group: {"fp": {"0": group}} for group in groups})
@@ -75,6 +77,11 @@ def test_captions_belong_to_the_test_set_that_their_row_names(tmp_path):
     assert found == {
         "everyday": {"fp": {"0": "MSCOCO"}},
         "people": {"fp": {"0": "Flickr30k"}, "MSCOCO -> Flickr30k · fp": {"0": "MSCOCO -> Flickr30k"}},
+    }
+    learned = {one.test_set: one.corpora for one in read_captions(tmp_path, "table1")}
+    assert learned == {
+        "everyday": {"fp": "everyday"},
+        "people": {"fp": "people", "MSCOCO -> Flickr30k · fp": "everyday"},
     }
 
 

@@ -160,6 +160,13 @@ def test_the_gap_is_measured_at_every_stage(components, test_set):
     assert list(stages) == ["generated", "refined", "projected", "random", "real"]
     assert stages["refined"].pair_cosine > stages["generated"].pair_cosine
     assert stages["projected"].centroid_distance < stages["refined"].centroid_distance
+    generated, refined = stages["generated"], stages["refined"]
+    texts = len(components.feature_store("everyday"))
+    assert all(1 <= stage.effective_texts <= texts for stage in (generated, refined))
+    assert 0 < generated.own_weight < refined.own_weight <= 1, "Eq. 2 draws a picture to its own caption"
+    assert 1 <= stages["real"].effective_texts <= texts
+    for stage in ("real", "projected", "random"):
+        assert stages[stage].own_weight is None, stage
     few = measure_stages(components, "everyday", sample=8)
     assert list(few) == ["generated", "refined", "projected", "random"]
     assert abs(few["random"].pair_cosine) < 0.3

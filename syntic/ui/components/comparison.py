@@ -22,6 +22,9 @@ METRIC_NAMES = {
     "spice": "SPICE",
 }
 _WAITING = {"waiting": "waits", "running": "writes …"}
+_TARGETED = "TT: it projects onto the texts of the domain that is tested, not onto those it learned from."
+_PART = ("group", "corpus", "test set")
+_PART_NAMES = ("data of the paper", "texts learned from", "pictures captioned")
 
 
 @dataclass
@@ -90,10 +93,11 @@ class SideBySide:
         body = "".join(_system_row(row, first, best) for row in self.rows.values())
         return (
             '<div class="g-scroll" tabindex="0" role="region" aria-label="Captions side by side">'
-            '<table class="g-table c-table"><thead><tr><th scope="col">system</th>'
-            '<th scope="col">caption</th><th scope="col">CIDEr<small>of this caption</small></th>'
-            '<th scope="col">CLIP cosine'
-            f"<small>caption, picture</small></th><th scope='col'>time</th></tr></thead><tbody>{body}</tbody>"
+            '<table class="g-table c-table" role="table"><thead role="rowgroup"><tr role="row">'
+            '<th scope="col" role="columnheader">system</th><th scope="col" role="columnheader">caption</th>'
+            '<th scope="col" role="columnheader">CIDEr<small>of this caption</small></th>'
+            '<th scope="col" role="columnheader">CLIP cosine<small>caption, picture</small></th>'
+            f'<th scope="col" role="columnheader">time</th></tr></thead><tbody role="rowgroup">{body}</tbody>'
             f"</table></div>{self._notes()}"
         )
 
@@ -112,39 +116,65 @@ class SideBySide:
 
 
 def _system_row(row: SystemRow, first: str | None, best: float) -> str:
+    """A row, with its roles and the names of its numbers: on a phone its cells stand below one another."""
     mark = f"<small>{escape(row.mark)}</small>" if row.mark else ""
-    head = f'<th scope="row">{escape(row.label)}{mark}</th>'
+    head = f'<th scope="row" role="rowheader">{escape(row.label)}{mark}</th>'
     if row.caption is None:
         words = escape(row.detail) if row.state == "failed" else _WAITING[row.state]
-        return f'<tr class="{row.state}">{head}<td class="words" colspan="4">{words}</td></tr>'
+        return (
+            f'<tr class="{row.state}" role="row">{head}<td class="words" colspan="4" role="cell">{words}</td>'
+            "</tr>"
+        )
     found = row.caption
     words = mark_words(first or found.caption, found.caption) or "(nothing)"
     cider = "–" if found.cider is None else f"{found.cider:.0f}"
-    top = " class='top'" if found.cider and found.cider == best else ""
+    top = " top" if found.cider and found.cider == best else ""
     return (
-        f'<tr>{head}<td class="words">{words}</td><td{top}>{cider}</td><td>{found.similarity:.2f}</td>'
-        f"<td>{seconds_text(found.seconds)}</td></tr>"
+        f'<tr role="row">{head}<td class="words" role="cell">{words}</td>'
+        f'<td class="number{top}" data-name="CIDEr" role="cell">{cider}</td>'
+        f'<td class="number" data-name="CLIP cosine" role="cell">{found.similarity:.2f}</td>'
+        f'<td class="number" data-name="time" role="cell">{seconds_text(found.seconds)}</td></tr>'
     )
 
 
-def result_table(table: ResultTable) -> str:
-    """Return a result file as a table: ours large, the paper's small below."""
-    metrics, conditions = table.metrics, table.conditions
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in conditions)
-    heads += "".join(f'<th scope="col">{METRIC_NAMES[m]}<small>{METRICS[m]}</small></th>' for m in metrics)
-    groups: dict[str | None, list[ResultRow]] = {}  # rows of other texts or pictures do not compete
+def result_table(table: ResultTable, stands_for: Mapping[str, str] | None = None) -> str:
+    """Return a result file as a table: ours large, the paper's small below.
+
+    Rows of other texts or pictures do not compete: they stand in parts of their own, each under a line that
+    says whose they are.
+
+    Args:
+        table: the file.
+        stands_for: corpus -> the data set of the paper that it stands for.
+    """
+    metrics = table.metrics
+    parts: dict[tuple[str, ...], list[ResultRow]] = {}
     for row in table.rows:
-        groups.setdefault(row.conditions.get("group"), []).append(row)
+        parts.setdefault(tuple(row.conditions.get(name, "") for name in _PART), []).append(row)
+    conditions = [name for name in table.conditions if name not in _PART]
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in conditions)
+    heads += "".join(
+        f'<th scope="col"><span>{METRIC_NAMES[m]}</span><small>{METRICS[m]}</small></th>' for m in metrics
+    )
     body = ""
-    for rows in groups.values():
+    for part, rows in parts.items():
         best = {
             metric: max((row.scores[metric].mean for row in rows if metric in row.scores), default=0.0)
             for metric in metrics
         }
-        body += "<tbody>" + "".join(_result_row(row, metrics, conditions, best) for row in rows) + "</tbody>"
-    notes = "".join(f"<p class='s-note'>{escape(note)}</p>" for note in table.notes)
+        columns = 1 + len(conditions) + len(metrics)
+        title = _part_title(*part, in_paper=any(row.paper for row in rows))
+        head = (
+            f'<tr class="c-part"><th scope="rowgroup" colspan="{columns}">{title}</th></tr>' if title else ""
+        )
+        lines = "".join(_result_row(row, metrics, conditions, best) for row in rows)
+        body += f"<tbody>{head}{lines}</tbody>"
+    said = [_TARGETED] if any(row.system.endswith("-tt") for row in table.rows) else []
+    notes = "".join(f"<p class='s-note'>{escape(note)}</p>" for note in [*said, *table.notes])
+    names = ["system", *_PART_NAMES, *conditions]
+    names += [name for m in metrics for name in (METRIC_NAMES[m], f"{METRIC_NAMES[m]} of the paper")]
     return (
-        f'<p class="c-world">{escape(world_of(table))}</p>'
+        f'<p class="c-world" data-row="{escape(json.dumps(names))}">{escape(world_of(table, stands_for))}</p>'
         f'<div class="g-scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
         f'<table class="g-table"><thead><tr><th scope="col">system</th>{heads}</tr></thead>'
         f"{body}</table></div>"
@@ -153,15 +183,30 @@ def result_table(table: ResultTable) -> str:
     )
 
 
-def world_of(table: ResultTable) -> str:
-    """Say which world the numbers of a table are from, and which the paper's."""
+def world_of(table: ResultTable, stands_for: Mapping[str, str] | None = None) -> str:
+    """Say which world the numbers of a table are from, which the paper's, and what stands for what."""
     pictures = f"{table.pictures} pictures" if table.pictures else "the pictures"
     of = f" of the test set “{table.test_set}”" if table.test_set else " of its test sets"
     texts = f", decoders trained on the texts of “{table.corpus}”" if table.corpus else ""
+    rows = [row.conditions for row in table.rows]
+    used = {conditions.get(name) for conditions in rows for name in ("corpus", "test set")}
+    roles = [f"“{corpus}” for {data}" for corpus, data in (stands_for or {}).items() if corpus in used]
+    stand = f" Ours stand for the paper’s: {', '.join(roles)}." if roles else ""
     return (
         f"Ours: the profile “{table.profile}”, {pictures}{of}{texts}. The paper’s: photographs of MSCOCO or "
-        "Flickr30k. The worlds differ, so compare which system is ahead of which, not the values."
+        f"Flickr30k.{stand} The worlds differ, so compare which system is ahead of which, not the values."
     )
+
+
+def _part_title(group: str, corpus: str, test_set: str, *, in_paper: bool) -> str:
+    """Say whose texts and pictures the rows below are about: ours, and the paper's."""
+    ours = [f"texts of “{corpus}”"] if corpus else []
+    ours += [f"pictures of “{test_set}”"] if test_set else []
+    names, paper = escape(", ".join(ours)), escape(group.replace("->", "→"))
+    if not (names and paper):
+        return names or paper
+    theirs = f"the paper’s {paper}" if in_paper else f"like {paper}; the paper has no such rows"
+    return f"{names[0].upper()}{names[1:]}<small>{theirs}</small>"
 
 
 def outcome_markup(outcome: PairOutcome, first: str, second: str, world: str) -> str:
@@ -169,12 +214,12 @@ def outcome_markup(outcome: PairOutcome, first: str, second: str, world: str) ->
 
     Args:
         outcome: from the service.
-        first: one system.
-        second: the other.
-        world: which profile and test set the numbers are from.
+        first: what one system is called; with its corpus where that could be another.
+        second: what the other is.
+        world: which profile and test set the numbers are from, and whose texts were learned from.
     """
-    names = name_for_people(first), name_for_people(second)
-    one, other = (escape(name) for name in names)
+    names = first, second
+    one, other = escape(first), escape(second)
     if not outcome.pictures:
         return '<div class="s-empty">No picture of the test set fits; loosen a filter.</div>'
     sums = stats(
@@ -186,7 +231,8 @@ def outcome_markup(outcome: PairOutcome, first: str, second: str, world: str) ->
     )
     wins = _differences(outcome.wins, one, other, f"Where {one} wins by most")
     losses = _differences(outcome.losses, one, other, f"Where {one} loses by most")
-    where = f'<p class="c-world">{escape(world)}</p>'
+    head = json.dumps(["picture", *("system", "CIDEr", "caption") * 2, "references"])
+    where = f'<p class="c-world" data-row="{escape(head)}">{escape(world)}</p>'
     return f'{where}{sums}<div class="c-twins">{wins}{losses}</div>{_SAVE_CSV}'
 
 
@@ -218,9 +264,15 @@ def _difference(one: Difference, first: str, second: str) -> str:
 def _result_row(
     row: ResultRow, metrics: Sequence[str], conditions: Sequence[str], best: Mapping[str, float]
 ) -> str:
-    cells = "".join(f"<td>{escape(row.conditions.get(name, '–'))}</td>" for name in conditions)
+    system = name_for_people(row.system)
+    others = [row.conditions.get(name, "–") for name in conditions]
+    cells = "".join(f"<td>{escape(value)}</td>" for value in others)
     cells += "".join(_score_cell(row, metric, best[metric]) for metric in metrics)
-    return f'<tr><th scope="row">{escape(name_for_people(row.system))}</th>{cells}</tr>'
+    saved = [system, *(row.conditions.get(name, "") for name in _PART), *others]
+    for metric in metrics:
+        paper = row.paper.get(metric)
+        saved += [_score(row.scores.get(metric)), "–" if paper is None else f"{paper:.1f}"]
+    return f'<tr data-row="{escape(json.dumps(saved))}"><th scope="row">{escape(system)}</th>{cells}</tr>'
 
 
 def _score_cell(row: ResultRow, metric: str, best: float) -> str:

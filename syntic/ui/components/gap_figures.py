@@ -14,6 +14,7 @@ from PIL import Image
 from ...evaluation.gap import ShiftCurve
 from ...evaluation.map import Kind
 from ...gap_service import RANDOM, OrderedHeatmap, Panel
+from ..numbers import number
 from ..scripts import script
 
 # Five colours of viridis (van der Walt and Smith 2015): even steps of lightness, safe for colour-blind eyes.
@@ -59,7 +60,7 @@ def panels_figure(panels: Sequence[Panel], name: str = "modality-gap-steps") -> 
 def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
     """Return the similarity matrix with its quadrants, clusters and means."""
     heatmap, n = found.heatmap, len(found.items)
-    side, left, top = 420.0, 96.0, 26.0
+    side, left, top = 320.0, 74.0, 26.0
     unit = side / (2 * n)
     lines = "".join(
         f'<path class="g-thin" d="M{left + unit * at:.1f} {top}v{side}M{left} {top + unit * at:.1f}h{side}"/>'
@@ -99,7 +100,7 @@ def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
 
 def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str:
     """Return the contrastive loss along the shift, a line per step; a vertical line marks the slider."""
-    width, height, left, bottom, top, right = 560.0, 430.0, 54.0, 52.0, 12.0, 92.0
+    width, height, left, bottom, top, right = 400.0, 320.0, 50.0, 52.0, 12.0, 78.0
     amounts = next(iter(curves.values())).amounts
     low, high = float(amounts[0]), float(amounts[-1])
     ceiling = max(float(c.losses.max()) for c in curves.values()) * 1.05
@@ -112,14 +113,14 @@ def shift_figure(curves: Mapping[Kind, ShiftCurve], amount: float | None) -> str
 
     ticks = "".join(
         f'<path class="g-grid" d="M{x(v):.1f} {top}V{height - bottom}"/><text class="g-tick" x="{x(v):.1f}" '
-        f'y="{height - bottom + 20}" text-anchor="middle">{v:g}</text>'
-        for v in (-1, -0.5, 0, 0.5, 1, 1.5, 2)
+        f'y="{height - bottom + 20}" text-anchor="middle">{number(v)}</text>'
+        for v in (-1, 0, 1, 2)
     )
-    step = max(1, round(ceiling / 4))
+    step = next(s for s in (0.25, 0.5, 1, 2, 5, 10) if ceiling / s <= 6 or s == 10)
     ticks += "".join(
         f'<path class="g-grid" d="M{left} {y(v):.1f}H{width - right}"/><text class="g-tick" x="{left - 7}" '
-        f'y="{y(v) + 4:.1f}" text-anchor="end">{v}</text>'
-        for v in range(0, int(ceiling) + 1, step)
+        f'y="{y(v) + 4:.1f}" text-anchor="end">{number(v)}</text>'
+        for v in (step * i for i in range(int(ceiling / step) + 1))
     )
     lines = "".join(_curve(kind, curve, x, y, width - right) for kind, curve in curves.items())
     marker = ""
@@ -217,9 +218,9 @@ def _heat_uri(similarities: np.ndarray) -> str:
 def _scale() -> str:
     stops = ",".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in _VIRIDIS)
     return (
-        f'<div class="g-scale"><span>cosine {LOWEST:g}</span>'
+        f'<div class="g-scale"><span>cosine {number(LOWEST)}</span>'
         f'<i style="background:linear-gradient(90deg,{stops})">'
-        f"</i><span>{HIGHEST:g}</span></div>"
+        f"</i><span>{number(HIGHEST)}</span></div>"
     )
 
 
@@ -234,11 +235,11 @@ def _means(found: OrderedHeatmap) -> list[tuple[str, float]]:
 
 
 def _means_text(found: OrderedHeatmap) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in _means(found))
+    return ", ".join(f"{name} {number(value, 2)}" for name, value in _means(found))
 
 
 def _means_markup(found: OrderedHeatmap) -> str:
-    return " ".join(f"<span><b>{value:.2f}</b> {name}</span>" for name, value in _means(found))
+    return " ".join(f"<span><b>{number(value, 2)}</b> {name}</span>" for name, value in _means(found))
 
 
 def _curve(
@@ -259,7 +260,7 @@ def _curve(
 def _shift_text(curves: Mapping[Kind, ShiftCurve]) -> str:
     parts = [
         f"{kind}: {c.losses[np.abs(c.amounts).argmin()]:.2f} as it is, lowest {c.losses.min():.2f} "
-        f"at a shift of {c.amounts[c.losses.argmin()]:g}"
+        f"at a shift of {number(float(c.amounts[c.losses.argmin()]))}"
         for kind, c in curves.items()
     ]
     return "; ".join(parts) + "."

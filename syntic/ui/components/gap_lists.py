@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from html import escape
 
 from ...data.contact_sheet import COLUMNS
 from ...evaluation.map import Kind
 from ...gap_service import ItemRow, Neighbour, SampleCaption, StageMeasures
+from ..numbers import number
 from ..scripts import script
 from ..theme import KIND_NAMES
 from .gap_figures import STAGE_NAMES
@@ -30,7 +30,13 @@ MEASURES = {
     "text_cone": ("cone of the texts", "the same of the texts"),
     "image_uniformity": ("uniformity of the pictures", "lower is more even on the sphere"),
     "text_uniformity": ("uniformity of the texts", "the same of the texts"),
+    "effective_texts": ("texts that Eq. 3 mixes", "their effective number; median"),
+    "own_weight": (
+        "weight of the own caption",
+        "in Eq. 3; median; a test picture has none among the texts",
+    ),
 }
+_DIGITS = {"effective_texts": 1}  # after the point, where not three
 
 PICK_SCRIPT = script("gap_lists.js")
 
@@ -45,13 +51,16 @@ def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
     heads = "".join(_column_head(column) for column in columns)
     rows = ""
     for field, (name, hint) in MEASURES.items():
+        if all(c.measures is None or getattr(c.measures, field) is None for c in columns):
+            continue
         cells = "".join(_cell(column, field) for column in columns)
         rows += f'<tr><th scope="row">{name}<small>{hint}</small></th>{cells}</tr>'
     what = f"Only what you selected: {selected} items." if selected else "All items on the map."
     counts = ", ".join(f"{c.pairs} {STAGE_NAMES.get(c.key, c.name)}" for c in columns if not c.is_now)
     return (
         f'<p class="s-note" role="status">{what} Pairs: {escape(counts)}. A dash stands where fewer than 4 '
-        'are left.</p><div class="g-scroll" tabindex="0" role="region" aria-label="Measures">'
+        "are left, or where nothing is projected.</p>"
+        '<div class="g-scroll" tabindex="0" role="region" aria-label="Measures">'
         f'<table class="g-table"><thead><tr><th scope="col">measure</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{_save_csv()}"
     )
@@ -121,7 +130,7 @@ def neighbours(
         + "".join(
             f'<li><button type="button" data-kind="{n.kind}" data-item="{n.item}">'
             f"{'' if other is Kind.TEXT else tile(n.item, pairs)}<span>{escape(n.caption)}</span>"
-            f'<span class="v">{n.cosine:.2f}</span></button></li>'
+            f'<span class="v">{number(n.cosine, 2)}</span></button></li>'
             for n in near
         )
         + "</ol>"
@@ -155,14 +164,8 @@ def _column_head(column: StageMeasures) -> str:
 
 def _cell(column: StageMeasures, field: str) -> str:
     css = ' class="now"' if column.is_now else ""
-    if column.measures is None:
-        return f"<td{css}>–</td>"
-    return f"<td{css}>{_number(asdict(column.measures)[field])}</td>"
-
-
-def _number(value: float) -> str:
-    """Three figures after the point, with a real minus sign and no minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+    value = None if column.measures is None else getattr(column.measures, field)
+    return f"<td{css}>{'–' if value is None else number(value, _DIGITS.get(field, 3))}</td>"
 
 
 def _sample(sample: SampleCaption, pairs: int, names: tuple[str, str] | None, *, linked: bool) -> str:
@@ -182,7 +185,7 @@ def _sample(sample: SampleCaption, pairs: int, names: tuple[str, str] | None, *,
 
 def _item_row(row: ItemRow, pairs: int) -> str:
     cells = "".join(
-        f"<td>{row.cosines[kind]:.2f}</td>" if kind in row.cosines else "<td>–</td>"
+        f"<td>{number(row.cosines[kind], 2)}</td>" if kind in row.cosines else "<td>–</td>"
         for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
     )
     return (

@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 
 from ...lesson_service import Distribution, Group, RefinementCurve
+from ..numbers import number
 from .gap_figures import figure_table, savable
 
 WIDTH = 460.0
@@ -107,7 +108,7 @@ def distribution_figure(name: str, found: Distribution, axis: str, middle: str =
     for tick in _ticks(low, high):
         parts.append(
             f'<path class="g-grid" d="M{x(tick):.1f} {legend}v{height}"/><text class="g-tick" '
-            f'x="{x(tick):.1f}" y="{legend + height + 17}" text-anchor="middle">{_figure(tick)}</text>'
+            f'x="{x(tick):.1f}" y="{legend + height + 17}" text-anchor="middle">{number(tick)}</text>'
         )
     if middle:
         parts.append(
@@ -125,9 +126,9 @@ def distribution_figure(name: str, found: Distribution, axis: str, middle: str =
         parts.append(
             f'<path class="l-area" style="fill:{colour};stroke:{colour};stroke-dasharray:{dash}" d="{path}"/>'
             f'<path class="g-line" style="stroke:{colour};stroke-dasharray:{dash}" d="M0 {at - 4}h34"/>'
-            f'<text x="42" y="{at}">{escape(group.name)}: mean {_figure(group.mean, 3)}</text>'
+            f'<text x="42" y="{at}">{escape(group.name)}: mean {number(group.mean, 3)}</text>'
         )
-    described = "; ".join(f"{group.name}: mean {group.mean:.3f}" for group in found.groups)
+    described = "; ".join(f"{group.name}: mean {number(group.mean, 3)}" for group in found.groups)
     svg = (
         f'<svg class="g-svg l-svg" viewBox="0 0 {WIDTH} {legend + height + bottom:.0f}" role="img" '
         f'aria-label="{escape(f"Distribution of {axis}. {described}")}">{"".join(parts)}'
@@ -231,8 +232,3 @@ def _ticks(low: float, high: float) -> list[float]:
     """Return some round numbers between two, zero among them where it lies between."""
     step = next(s for s in (0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / s <= 8)
     return [round(i * step, 6) for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
-
-
-def _figure(value: float, digits: int | None = None) -> str:
-    text = f"{value:g}" if digits is None else f"{round(value, digits) + 0.0:.{digits}f}"
-    return text.replace("-", "−")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ...lesson_service import Lesson, LessonView, Step, Tagging, TagReading
+from ..numbers import number
 from .gap_figures import panels_figure
 from .lesson_figures import Bar, bars_figure, distribution_figure, refinement_figure
 from .pictures import data_uri
@@ -25,7 +26,10 @@ def figure_of(lesson: Lesson, view: LessonView, reading: TagReading | None = Non
         found = lesson.matching(view)
         bars = [
             Bar(
-                text=c.caption, value=c.cosine, label=f"{c.cosine:.2f} · {c.probability:.0%}", is_own=c.is_own
+                text=c.caption,
+                value=c.cosine,
+                label=f"{number(c.cosine, 2)} · {c.probability:.0%}",
+                is_own=c.is_own,
             )
             for c in found.candidates
         ]
@@ -66,7 +70,7 @@ def tag_captions(tagging: Tagging, reading: TagReading) -> str:
     words = mark_words(reading.without_tags, reading.with_tags)
     given = ", ".join(tagging.given) or "none"
     return (
-        '<p class="s-note">The same decoder, that of the whole method, reads the same mixture of texts.</p>'
+        '<p class="s-note">The same decoder reads the same feature, once with tags and once with none.</p>'
         '<div class="g-samples"><div class="g-sample"><span>'
         f'<span class="own"><small>drawn from the text</small>{escape(tagging.caption)}</span>'
         f"<span><small>without tags</small>{escape(reading.without_tags)}</span>"

@@ -11,8 +11,9 @@ from PIL import Image
 from ...evaluation.familiarity import Familiarity
 from ...evaluation.map import Kind
 from ...types import AttentionTrace, CaptionTrace, Detection, ProjectionTrace, RefinementTrace, TokenTrace
+from ..numbers import number
 from .pictures import data_uri, stripe_uri
-from .trace_figures import save_attention, save_caption, save_projection, save_refinement
+from .trace_figures import save_attention, save_caption, save_projection, save_refinement, share
 from .words import mark_words
 
 # Boxes and tags: Okabe and Ito's colours in an order of good contrast on pictures.
@@ -72,31 +73,33 @@ def encoding(feature: np.ndarray, kind: Kind, known: Familiarity | None = None) 
 
 
 def _world(known: Familiarity) -> str:
-    numbers = stats(
+    facts = [
         (
             f"{known.similarity:.2f}",
             f"cosine to the nearest drawn picture; usual is {known.usual_similarity:.2f} or more",
-        ),
-        (f"{known.distance:.1f}", f"distance from all of them; usual is {known.usual_distance:.1f} or less"),
-    )
-    return (
-        f'<p class="s-outside">{escape(outside_words(known))}</p>{numbers}' if known.is_outside else numbers
-    )
+        )
+    ]
+    if np.isfinite(known.usual_texture):
+        usual = f"{known.usual_texture:.1f} or less"
+        facts.append((f"{known.texture:.1f}", f"distance of its texture from this world’s; usual is {usual}"))
+    outside = f'<p class="s-outside">{escape(outside_words(known))}</p>' if known.is_outside else ""
+    return outside + stats(*facts)
 
 
 def outside_words(known: Familiarity) -> str:
     """Say that a picture is from outside the world that the decoder knows, and what shows it."""
+    shown = []
     if known.similarity < known.usual_similarity:
-        shown = (
+        shown.append(
             f"the nearest picture that the decoder learned from has a cosine of {known.similarity:.2f}, "
             f"where 97.5 % of this world’s pictures have {known.usual_similarity:.2f} or more"
         )
-    else:
-        shown = (
-            f"its distance from the pictures that the decoder learned from is {known.distance:.1f}, where "
-            f"97.5 % of this world’s pictures have {known.usual_distance:.1f} or less"
+    if known.texture > known.usual_texture:
+        shown.append(
+            f"it is drawn otherwise, for the contrasts between its pixels are {known.texture:.1f} from "
+            f"the usual ones, where 99 % of this world’s pictures are {known.usual_texture:.1f} or less"
         )
-    return f"This picture seems to be from outside the world that the decoder knows: {shown}."
+    return f"This picture seems to be from outside the world that the decoder knows: {'; '.join(shown)}."
 
 
 def refinement(before: np.ndarray, trace: RefinementTrace) -> str:
@@ -204,7 +207,7 @@ def caption(trace: CaptionTrace) -> str:
     )
     if len(trace.beams) > 1:
         beams = "".join(
-            f'<li><span>{escape(text)}</span><span class="v">{score:.2f}</span></li>'
+            f'<li><span>{escape(text)}</span><span class="v">{number(score, 2)}</span></li>'
             for text, score in trace.beams
         )
         figure += (
@@ -225,10 +228,11 @@ def followed(trace: CaptionTrace, again: CaptionTrace, position: int) -> str:
     old, new = trace.tokens[position], again.tokens[position]
     return (
         f'<div class="s-follow" role="status"><p class="s-sub">With “{escape(new.text)}” '
-        f"({100 * new.probability:.0f} %) instead of “{escape(old.text)}” ({100 * old.probability:.0f} %)</p>"
+        f"({_percent(new.probability)}) instead of “{escape(old.text)}” "
+        f"({_percent(old.probability)})</p>"
         f"<p>{mark_words(trace.text, again.text) or '(nothing)'}</p>"
-        f'<p class="s-note">Mean log probability per token {_mean(again):.2f}; of the run’s caption '
-        f"{_mean(trace):.2f}.</p></div>"
+        f'<p class="s-note">Mean log probability per token {number(_mean(again), 2)}; of the run’s '
+        f"caption {number(_mean(trace), 2)}.</p></div>"
     )
 
 
@@ -257,16 +261,17 @@ def _labels(found: Sequence[Detection]) -> list[str]:
 def _bar(text: str, weight: float, kind: str = "") -> str:
     return (
         f'<li class="{kind}" style="--w:{min(max(weight, 0.0), 1.0):.4f}"><span>{escape(text)}</span>'
-        f'<span class="v">{_share(weight)}</span></li>'
+        f'<span class="v">{share(weight)}</span></li>'
     )
 
 
-def _share(weight: float) -> str:
-    return f"{100 * weight:.1f} %" if weight >= 0.0005 or weight == 0 else "&lt; 0.1 %"
+def _percent(weight: float) -> str:
+    return f"{100 * weight:.0f} %" if round(100 * weight) or not weight else "&lt; 1 %"
 
 
 def _cell(weight: float, kind: str = "") -> str:
-    return f'<td class="{kind}" style="--w:{weight:.3f}">{100 * weight:.0f}</td>'
+    shown = _percent(weight).removesuffix(" %")
+    return f'<td class="{kind}" style="--w:{weight:.3f}">{shown}</td>'
 
 
 def _token(position: int, token: TokenTrace) -> str:
@@ -279,10 +284,14 @@ def _token(position: int, token: TokenTrace) -> str:
     )
     return (
         f'<span class="s-token-item"><button type="button" class="s-token{" end" if end else ""}" '
-        f'style="--w:{token.probability:.3f}">{escape(shown)}<small>{token.probability:.2f}</small></button>'
+        f'style="--w:{token.probability:.3f}">{escape(shown)}<small>{_probability(token)}</small></button>'
         f'<span class="s-choices"><span class="s-sub">Considered instead of “{escape(shown)}” '
-        f'({100 * token.probability:.0f} %)</span><ol class="s-bars">{choices}</ol></span></span>'
+        f'({_percent(token.probability)})</span><ol class="s-bars">{choices}</ol></span></span>'
     )
+
+
+def _probability(token: TokenTrace) -> str:
+    return f"{token.probability:.2f}" if token.probability >= 0.005 else "&lt; 0.01"
 
 
 def _choice(position: int, token: int, text: str, probability: float) -> str:
@@ -290,7 +299,7 @@ def _choice(position: int, token: int, text: str, probability: float) -> str:
     return (
         f'<li style="--w:{min(max(probability, 0.0), 1.0):.4f}"><button type="button" class="s-other" '
         f'data-position="{position}" data-token="{token}">{escape(text)}</button>'
-        f'<span class="v">{_share(probability)}</span></li>'
+        f'<span class="v">{share(probability)}</span></li>'
     )
 
 

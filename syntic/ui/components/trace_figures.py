@@ -71,6 +71,11 @@ def save_caption(trace: CaptionTrace) -> str:
     return savable("caption-tokens", svg, table)
 
 
+def share(weight: float) -> str:
+    """Return a share of 1 in per cent, as markup; what would read as none says that it is a little."""
+    return f"{100 * weight:.1f} %" if weight >= 0.0005 or weight == 0 else "&lt; 0.1 %"
+
+
 def _bars(title: str, texts: Sequence[str], values: Sequence[float], colour: str) -> str:
     body = f'<text x="0" y="18" font-weight="700">{escape(title)}</text>'
     for row, (text, value) in enumerate(zip(texts, values, strict=True)):
@@ -80,7 +85,7 @@ def _bars(title: str, texts: Sequence[str], values: Sequence[float], colour: str
             f'<rect x="0" y="{top:.0f}" width="{(WIDTH - 70) * min(max(value, 0.0), 1.0):.1f}" height="24" '
             f'fill="{colour}" fill-opacity=".32" rx="4"/>'
             f'<text x="8" y="{top + 17:.0f}">{escape(short)}</text>'
-            f'<text x="{WIDTH}" y="{top + 17:.0f}" text-anchor="end">{100 * value:.1f} %</text>'
+            f'<text x="{WIDTH}" y="{top + 17:.0f}" text-anchor="end">{share(value)}</text>'
         )
     return _svg(36 + _ROW * len(texts), body)
 

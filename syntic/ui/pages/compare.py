@@ -10,12 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from ...compare_service import (
     CompareEvent,
     CompareRequest,
-    Group,
     PairView,
     PictureChoice,
     PictureRead,
@@ -23,33 +21,32 @@ from ...compare_service import (
     SystemCaption,
     SystemFailed,
     SystemStarted,
-    name_for_people,
 )
-from ...errors import Cancelled, DataError, InputError, SynticError
+from ...errors import Cancelled, InputError, SynticError
 from ...jobs import RUN_PREFIX
 from ...runtime import Waiting
 from ...service import SynticService
-from ..components.chooser import picture_buttons
-from ..components.comparison import SideBySide, SystemRow, outcome_markup, result_table
+from ..components.chooser import chosen
+from ..components.comparison import SideBySide, SystemRow
 from ..components.notices import broken_link
-from ..components.pictures import data_uri, thumbnail_uri
-from ..components.stage_card import empty
+from ..components.pictures import data_uri
 from ..errors import describe, to_gradio
 from ..newest import Newest
 from ..own_runs import decoder_choices, decoder_label, own_runs
 from .compare_api import CompareEndpoints
 from .compare_layout import (
     ANY,
-    NO_CAPTIONS,
-    STANDARD_SYSTEMS,
+    GALLERY,
+    TEST,
     build_compare_layout,
     filter_choices,
-    system_mark,
+    pair_systems,
 )
 from .compare_link import CompareState, names_comparison, read_compare_query, write_compare_query
+from .compare_shown import describe_picture, restored_picture, shown_outcome, shown_table, some_pictures
+from .compare_systems import ChooseSystems, system_mark
 
 CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
-SHOWN = 20  # test pictures at a time
 _REPLACE_LINK = "(query) => { history.replaceState(null, '', location.pathname + query); }"
 
 Updates = dict[Any, Any]
@@ -65,7 +62,8 @@ class Compare:
         self.choice = gr.State(None)
         self.link = gr.Textbox(visible="hidden", elem_id="c-link")
         self.own_runs = own_runs()
-        self.panel, self.views = build_compare_layout(service, self._standard().pair)
+        self.systems = ChooseSystems(service.profile, self.comparison.systems())
+        self.panel, self.views = build_compare_layout(service, self.systems, self._standard().pair)
         self._wire()
 
     # -- wiring --------------------------------------------------------------------------------
@@ -77,7 +75,12 @@ class Compare:
         picks = [
             panel.examples.select(self.pick_example, None, self.choice, **several),
             panel.test_pictures.select(self.pick_test, panel.test_set, self.choice, **several),
-            views.outcome.select(self.pick_test, views.test_set, self.choice, **several),
+            views.outcome.select(
+                self.pick_difference,
+                views.test_set,
+                [self.choice, panel.tabs, panel.test_set, panel.test_pictures],
+                **several,
+            ),
             panel.run_own.click(self.pick_own, panel.own_picture, self.choice, **several),
             panel.run.click(self.keep_choice, self.choice, self.choice, **several),
         ]
@@ -86,7 +89,7 @@ class Compare:
             pick.success(
                 self.run,
                 inputs_kwargs=inputs,
-                outputs=[views.result, views.notice, views.stop, self.link],
+                outputs=[views.result, views.notice, views.stop, panel.mark, self.link],
                 show_progress="hidden",
                 trigger_mode="multiple",
                 api_visibility="private",
@@ -116,8 +119,14 @@ class Compare:
         views.table_name.input(
             self.change_table, inputs_kwargs=inputs, outputs=[views.table, self.link], **latest
         )
+        panel.boxes.corpora.input(
+            self.change_corpora,
+            inputs_kwargs={"corpora": panel.boxes.corpora, **inputs},
+            outputs=[*panel.boxes.systems.values(), self.link],
+            **latest,
+        )
         gr.on(
-            [box.input for box in panel.systems.values()],
+            [box.input for box in panel.boxes.inputs.values()],
             self.change_systems,
             inputs_kwargs=inputs,
             outputs=self.link,
@@ -139,7 +148,7 @@ class Compare:
     def _state_inputs(self) -> dict[str, Any]:
         views = self.views
         return {
-            **{f"systems_{group}": box for group, box in self.panel.systems.items()},
+            **self.panel.boxes.inputs,
             "table": views.table_name,
             "test_set": views.test_set,
             "first": views.first,
@@ -155,7 +164,9 @@ class Compare:
         panel, views = self.panel, self.views
         pair = [views.test_set, views.first, views.second, *self._filters, views.outcome]
         shown = [views.notice, views.result, views.table_name, views.table, *pair]
-        return [panel.test_set, panel.test_pictures, *panel.systems.values(), self.choice, *shown]
+        pictures = [panel.tabs, panel.mark, panel.test_set, panel.test_pictures]
+        boxes = [panel.boxes.corpora, *panel.boxes.inputs.values()]
+        return [*pictures, *boxes, self.choice, *shown]
 
     # -- handlers ------------------------------------------------------------------------------
 
@@ -166,6 +177,11 @@ class Compare:
     def pick_test(self, test_set: str | None, event: gr.SelectData) -> PictureChoice:
         """Choose the test picture that was clicked."""
         return PictureChoice(Source.TEST, str(event.value), test_set or "")
+
+    def pick_difference(self, test_set: str | None, event: gr.SelectData) -> Updates:
+        """Choose the picture of a win or a loss, and show it among the test pictures."""
+        choice = self.pick_test(test_set, event)
+        return {self.choice: choice, **self._show_where(choice)}
 
     def pick_own(self, path: str | None) -> PictureChoice:
         """Choose the picture that was uploaded."""
@@ -200,6 +216,7 @@ class Compare:
                 result: view.markup(),
                 self.views.notice: "",
                 self.views.stop: gr.update(interactive=True),
+                self.panel.mark: chosen(picture.source, picture.value, picture.test_set),
                 self.link: self._link(state),
             }
             with closing(events):
@@ -208,7 +225,7 @@ class Compare:
                         return
                     self._follow(view, event)
                     yield {result: view.markup()}
-            view.line = _describe(picture)
+            view.line = describe_picture(picture)
             yield {result: view.markup(), self.views.stop: gr.update(interactive=False)}
         except Cancelled:
             if self._runs.is_newest(request, stop):
@@ -228,7 +245,7 @@ class Compare:
 
     def show_others(self, test_set: str | None) -> str:
         """Show other pictures of the test set."""
-        return self._some_pictures(test_set, secrets.randbits(32))
+        return some_pictures(self.service, test_set, secrets.randbits(32))
 
     def change_set(self, **inputs: Any) -> Updates:
         """Take another test set: its systems and its filters, and what comes of them."""
@@ -244,12 +261,20 @@ class Compare:
     def change_pair(self, **inputs: Any) -> Updates:
         """Set two other systems against each other, or count other pictures."""
         state = self._state(**inputs)
-        return {self.views.outcome: self._outcome(state.pair), self.link: self._link(state)}
+        return {self.views.outcome: shown_outcome(self.service, state.pair), self.link: self._link(state)}
 
     def change_table(self, **inputs: Any) -> Updates:
         """Show another table."""
         state = self._state(**inputs)
-        return {self.views.table: self._table(state.table), self.link: self._link(state)}
+        return {self.views.table: shown_table(self.service, state.table), self.link: self._link(state)}
+
+    def change_corpora(self, corpora: list[str] | None, **inputs: Any) -> Updates:
+        """Offer the systems that learned from these texts, with sensible ones ticked."""
+        state, corpora = self._state(**inputs), corpora or []
+        own = tuple(key for key in state.systems if key.startswith(RUN_PREFIX))
+        ticked = self.systems.follow(corpora, state.systems)
+        state = replace(state, systems=(*ticked, *own))
+        return {**self.systems.show(self.panel.boxes, corpora, ticked), self.link: self._link(state)}
 
     def change_systems(self, **inputs: Any) -> str:
         """Remember in the link who is ticked."""
@@ -267,26 +292,28 @@ class Compare:
                 self._check(state)
             except SynticError as error:
                 state, notice = standard, broken_link(error)
-        linked = state.picture.test_set if state.picture is not None else ""
-        shown_set = linked or next(iter(self.service.profile.test_sets), None)
+        shown_set = next(iter(self.service.profile.test_sets), None)
         updates: Updates = {
             self.views.notice: notice,
             self.panel.test_set: shown_set,
-            self.panel.test_pictures: self._some_pictures(shown_set, 0),
+            self.panel.test_pictures: some_pictures(self.service, shown_set, 0),
             self.views.table_name: state.table,
-            self.views.table: self._table(state.table),
+            self.views.table: shown_table(self.service, state.table),
             **self._tick(state.systems, own, is_link=state is not standard),
             **(self._show_pair(state.pair) if state.pair else {}),
         }
         if state.picture is not None:  # a visitor may have picked one already, while the page was loading
+            updates |= self._show_where(state.picture)
             updates[self.choice] = state.picture
-            updates[self.views.result] = self._restored_picture(state.picture)
+            updates[self.views.result] = restored_picture(self.service, state.picture)
+            picture = state.picture
+            updates[self.panel.mark] = chosen(picture.source, picture.value, picture.test_set)
         return updates
 
     # -- what is asked -------------------------------------------------------------------------
 
     def _state(self, *, choice: Any = None, **inputs: Any) -> CompareState:
-        systems = [key for group in Group for key in inputs.get(f"systems_{group}") or []]
+        systems = [key for name in self.panel.boxes.inputs for key in inputs.get(name) or []]
         pair = None
         if inputs.get("first") and inputs.get("second"):
             pair = PairView(
@@ -303,8 +330,6 @@ class Compare:
 
     def _standard(self) -> CompareState:
         """What a first visit shows."""
-        known = [system.key for system in self.comparison.systems()]
-        ticked = tuple(key for key in known if key in STANDARD_SYSTEMS)
         pair = None
         for test_set, systems in self.comparison.captioned().items():
             names = list(systems)
@@ -312,7 +337,7 @@ class Compare:
             second = "baseline" if "baseline" in systems else names[0]
             pair = PairView(test_set=test_set, first=first, second=second)
             break
-        return CompareState(systems=ticked, pair=pair)
+        return CompareState(systems=self.systems.standard(), pair=pair)
 
     def _check(self, state: CompareState) -> None:
         """Refuse a link that names what there is not."""
@@ -367,24 +392,29 @@ class Compare:
         elif isinstance(event, SystemFailed):
             view.rows[event.key].state, view.rows[event.key].detail = "failed", event.detail
 
-    def _restored_picture(self, choice: PictureChoice) -> str:
-        picture = thumbnail_uri(self.comparison.picture(choice), side_px=296)
-        line = f"{_describe(choice)}. Restored from the link; press Compare."
-        return SideBySide(line, {}, picture=picture, references=self.comparison.references(choice)).markup()
-
     def _tick(self, systems: tuple[str, ...], own: list[tuple[str, str]], *, is_link: bool) -> Updates:
-        updates: Updates = {}
-        for group, box in self.panel.systems.items():
-            if group is Group.OWN:
-                ticked = [name for _, name in own if not is_link or name in systems]
-                updates[box] = gr.update(choices=own, value=ticked, visible=bool(own))
-            elif is_link:
-                updates[box] = [key for _, key in box.choices if key in systems]
+        boxes = self.panel.boxes
+        ticked = [name for _, name in own if not is_link or name in systems]
+        updates: Updates = {boxes.own: gr.update(choices=own, value=ticked, visible=bool(own))}
+        if is_link:
+            corpora = self.systems.corpora_of(systems)
+            updates |= {boxes.corpora: corpora, **self.systems.show(boxes, corpora, systems)}
         return updates
+
+    def _show_where(self, choice: PictureChoice) -> Updates:
+        """Show the place that a picture is from, a test picture first among some others of its set."""
+        panel = self.panel
+        if choice.source is not Source.TEST:
+            return {panel.tabs: gr.update(selected=GALLERY)}
+        return {
+            panel.tabs: gr.update(selected=TEST),
+            panel.test_set: choice.test_set,
+            panel.test_pictures: some_pictures(self.service, choice.test_set, 0, choice.value),
+        }
 
     def _show_pair(self, pair: PairView) -> Updates:
         views = self.views
-        systems = self._pair_systems(pair.test_set)
+        systems = pair_systems(self.service, pair.test_set)
         filters = filter_choices(self.service, pair.test_set)
         return {
             views.test_set: pair.test_set,
@@ -395,41 +425,5 @@ class Compare:
             views.setting: gr.update(
                 choices=filters["setting"], value=pair.setting, visible=len(filters["setting"]) > 1
             ),
-            views.outcome: self._outcome(pair),
+            views.outcome: shown_outcome(self.service, pair),
         }
-
-    def _pair_systems(self, test_set: str) -> list[tuple[str, str]]:
-        return [(name_for_people(name), name) for name in self.comparison.captioned().get(test_set, {})]
-
-    def _outcome(self, pair: PairView | None) -> str:
-        if pair is None:
-            return empty(NO_CAPTIONS)
-        try:
-            outcome = self.comparison.pair(pair)
-            world = f"The profile “{self.service.profile.name}”, its test set “{pair.test_set}”."
-            return outcome_markup(outcome, pair.first, pair.second, world)
-        except SynticError as error:  # this handler is unqueued: nobody would see a message box
-            return empty(describe(error))
-
-    def _table(self, experiment: str) -> str:
-        table = self.comparison.tables().get(experiment)
-        if table is None:
-            return empty(self.comparison.missing(experiment))
-        return empty(describe(table)) if isinstance(table, DataError) else result_table(table)
-
-    def _some_pictures(self, test_set: str | None, seed: int) -> str:
-        try:
-            known = self.comparison.test_set(test_set or "")
-        except SynticError as error:
-            return empty(describe(error))
-        rows = np.random.default_rng(seed).permutation(len(known))[:SHOWN]
-        pictures = {known.names[row]: thumbnail_uri(known.images[row]) for row in rows.tolist()}
-        return picture_buttons(pictures, "Test picture")
-
-
-def _describe(choice: PictureChoice) -> str:
-    return {
-        Source.TEST: f"Test picture {choice.value} of “{choice.test_set}”",
-        Source.EXAMPLE: f"Example picture {choice.value}",
-        Source.UPLOAD: "Your picture",
-    }[choice.source]

@@ -6,23 +6,18 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ...compare_service import MANY, Group, PairView, SystemChoice, name_for_people
+from ...compare_service import MANY, PairView
 from ...evaluation.results import EXPERIMENTS
 from ...service import SynticService
-from ..components.chooser import changing_chooser, picture_buttons
+from ..components.chooser import changing_chooser, chosen_mark, picture_buttons
 from ..components.picture_box import picture_box
 from ..components.pictures import thumbnail_uri
 from ..components.stage_card import empty
 from ..scripts import script
+from .compare_systems import ChooseSystems, SystemBoxes
 
 SCRIPT = script("compare.js")
-STANDARD_SYSTEMS = ("syntic", "fp+af", "fp", "baseline", "decap", "capdec", "clipre", "clipcap")
-GROUP_TITLES = {
-    Group.VARIANT: "SynTIC and what it is without its parts",
-    Group.TEXTS: "Learned from texts alone",
-    Group.PICTURES: "Learned from real pictures",
-    Group.OWN: "Yours, from the page Train",
-}
+GALLERY, TEST, OWN = "gallery", "test", "own"
 ANY = ""
 _HINT = "Pick a picture on the left; every ticked system captions it here."
 
@@ -32,16 +27,20 @@ class ComparePanel:
     """What a visitor chooses from.
 
     Attributes:
-        systems: one list for each group.
+        tabs: the ways to a picture: `GALLERY`, `TEST` and `OWN`.
+        mark: marks the picture that the view shows.
+        boxes: who captions it.
     """
 
+    tabs: gr.Tabs
+    mark: gr.HTML
     examples: gr.HTML
     test_pictures: gr.HTML
     test_set: gr.Dropdown
     others: gr.Button
     own_picture: gr.Image
     run_own: gr.Button
-    systems: dict[Group, gr.CheckboxGroup]
+    boxes: SystemBoxes
     run: gr.Button
 
 
@@ -63,29 +62,16 @@ class CompareViews:
     outcome: gr.HTML
 
 
-def build_compare_layout(service: SynticService, pair: PairView | None) -> tuple[ComparePanel, CompareViews]:
+def build_compare_layout(
+    service: SynticService, chooser: ChooseSystems, pair: PairView | None
+) -> tuple[ComparePanel, CompareViews]:
     """Draw the page inside the current `gr.Blocks`."""
     with gr.Row(elem_id="c-page", elem_classes="c-page"):
         with gr.Column(elem_id="c-panel"):
-            panel = _build_panel(service)
+            panel = _build_panel(service, chooser)
         with gr.Column(elem_id="c-views"):
             views = _build_views(service, pair)
     return panel, views
-
-
-def system_choices(systems: list[SystemChoice], group: Group) -> list[tuple[str, str]]:
-    """Return (label, key) of the systems of a group; what has to be known of one stands behind its name."""
-    return [
-        (system.label + (f" — {mark}" if (mark := system_mark(system)) else ""), system.key)
-        for system in systems
-        if system.group is group
-    ]
-
-
-def system_mark(system: SystemChoice) -> str:
-    """Return what has to be known of a system before its numbers are compared."""
-    marks = ["real pairs: an upper bound"] if system.is_upper_bound else []
-    return ", ".join([*marks, *(["slow"] if system.is_slow else [])])
 
 
 def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tuple[str, str | int]]]:
@@ -101,16 +87,23 @@ def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tupl
     }
 
 
-def _build_panel(service: SynticService) -> ComparePanel:
-    systems = service.comparison.systems()
+def pair_systems(service: SynticService, test_set: str) -> list[tuple[str, str]]:
+    """Return (label, key) of the systems whose captions of a test set are committed."""
+    comparison = service.comparison
+    systems = comparison.captioned().get(test_set, {})
+    return [(comparison.label(test_set, system), system) for system in systems]
+
+
+def _build_panel(service: SynticService, chooser: ChooseSystems) -> ComparePanel:
     pictures = {name: thumbnail_uri(path) for name, path in service.example_images.items()}
     sets = list(service.profile.test_sets)
     gr.HTML('<h2 class="s-heading">Pick a picture <small>every ticked system captions it</small></h2>')
-    with gr.Tabs():
-        with gr.Tab("Gallery"):
+    mark = chosen_mark()
+    with gr.Tabs() as tabs:
+        with gr.Tab("Gallery", id=GALLERY):
             markup = picture_buttons(pictures, "Example picture") if pictures else empty("There is none.")
             examples = changing_chooser(markup, "c-examples")
-        with gr.Tab("Test pictures"):
+        with gr.Tab("Test pictures", id=TEST):
             test_set = gr.Dropdown(
                 sets,
                 value=sets[0] if sets else None,
@@ -120,31 +113,23 @@ def _build_panel(service: SynticService) -> ComparePanel:
             )
             test_pictures = changing_chooser("", "c-test")
             others = gr.Button("Show others", variant="secondary", size="sm", elem_id="c-others")
-        with gr.Tab("Own picture"):
+        with gr.Tab("Own picture", id=OWN):
             own_picture = picture_box()
             run_own = gr.Button("Caption it", variant="primary", size="md", elem_id="c-run-own")
-    gr.HTML('<h2 class="s-heading">Who captions it</h2>')
-    boxes = {}
-    for group in Group:
-        choices = system_choices(systems, group)
-        boxes[group] = gr.CheckboxGroup(
-            choices,
-            value=[key for _, key in choices if key in STANDARD_SYSTEMS],
-            label=GROUP_TITLES[group],
-            visible=bool(choices),
-            elem_id=f"c-{group}",
-        )
-        # A link may name a training run, which is among the choices of its visitor only.
-        boxes[group].preprocess = lambda payload: payload  # type: ignore[method-assign]
+    words = "learned from texts alone, if nothing else is said"
+    gr.HTML(f'<h2 class="s-heading">Who captions it <small>{words}</small></h2>')
+    boxes = chooser.build()
     run = gr.Button("Compare", variant="primary", size="md", elem_id="c-run")
     return ComparePanel(
+        tabs=tabs,
+        mark=mark,
         examples=examples,
         test_pictures=test_pictures,
         test_set=test_set,
         others=others,
         own_picture=own_picture,
         run_own=run_own,
-        systems=boxes,
+        boxes=boxes,
         run=run,
     )
 
@@ -166,7 +151,7 @@ def _build_views(service: SynticService, pair: PairView | None) -> CompareViews:
         choosers = _build_pair(service, pair)
         outcome = gr.HTML(empty(NO_CAPTIONS) if pair is None else "", js_on_load=SCRIPT)
     with gr.Column(elem_classes="g-card", elem_id="c-tables"):
-        _words("The paper’s tables", "Reproduced on this profile, beside the paper’s own numbers.")
+        _words("The paper’s tables", "Measured on this profile, beside the paper’s own numbers.")
         table_name = gr.Radio(
             [(title.partition(":")[0], name) for name, title in EXPERIMENTS.items()],
             value="table4",
@@ -193,7 +178,7 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
     captioned = service.comparison.captioned()
     sets = list(captioned)
     test_set = pair.test_set if pair else None
-    systems = [(name_for_people(name), name) for name in captioned.get(test_set or "", {})]
+    systems = pair_systems(service, test_set or "")
     filters = filter_choices(service, pair.test_set) if pair else {"label": [], "count": [], "setting": []}
     shown = pair is not None
     with gr.Row(elem_classes="c-pair", visible=shown):

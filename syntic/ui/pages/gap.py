@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from .gap_api import GapEndpoints
 from .gap_drawing import GapDrawing
 from .gap_layout import build_gap_layout
 from .gap_link import Marks, names_gap, read_gap_query, write_gap_query
+
+logger = logging.getLogger(__name__)
 
 Updates = dict[Any, Any]
 
@@ -136,6 +139,7 @@ class ModalityGap:
         for done in changed_data:
             done.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quick)
             done.then(self.read, **captions)
+            self._mix_after(done)
         views.heatmap_stage.input(
             self.change_stage, outputs=[views.heatmap, self.seen, self.link], **given, **latest
         )
@@ -157,7 +161,14 @@ class ModalityGap:
         filled = demo.load(self.restore, None, self.restored, queue=False, **quiet)
         filled.then(self.load_pictures, [controls.corpus, controls.pictures], views.sheets, **quiet)
         filled.then(self.read, outputs=views.samples, **self._given, **quiet)
+        self._mix_after(filled)
         return filled
+
+    def _mix_after(self, event: Any) -> None:
+        """Complete the table once the features are projected; what is turned by then is what it shows."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        mixed = event.then(self.mix, outputs=None, concurrency_limit=2, **self._given, **quiet)
+        mixed.then(self.measure, outputs=self.views.measures, queue=False, **self._given, **quiet)
 
     @property
     def restored(self) -> list[Any]:
@@ -215,6 +226,22 @@ class ModalityGap:
             return empty(describe(error))
         finally:
             self._reading.end(request, stop)
+
+    def mix(self, **inputs: Any) -> None:
+        """Find of which texts Eq. 3 makes the features, which takes a second for a corpus."""
+        view, _ = self._asked(inputs)
+        try:
+            self.gap.mix(view)
+        except SynticError as error:
+            logger.warning("the table stays without the projection: %s", error.detail)
+
+    def measure(self, **inputs: Any) -> str:
+        """Return the table of measures."""
+        view, _ = self._asked(inputs)
+        try:
+            return self.draw.measures(view)
+        except SynticError as error:
+            return empty(describe(error))
 
     def reset(self, **inputs: Any) -> Updates:
         """Bring the slider back to where it changes nothing."""

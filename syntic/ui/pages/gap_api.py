@@ -52,7 +52,13 @@ class GapEndpoints:
             One object for each column: key, name, pairs, and the measures by name.
         """
         view = self._view(corpus, control, value, items)
-        return _answer(lambda: [asdict(column) for column in self.gap.measures(self.gap.check(view()))])
+
+        def measured() -> list[dict[str, Any]]:
+            shown = self.gap.check(view())
+            self.gap.mix(shown)
+            return [asdict(column) for column in self.gap.measures(shown)]
+
+        return _answer(measured)
 
     def gap_map(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...evaluation.controls import Control, name_value
-from ...gap_service import GapExplorer, GapView
+from ...gap_service import GapExplorer, GapView, Layout
 from ..components.gap_figures import heatmap_figure, shift_figure
 from ..components.gap_lists import LISTED, gallery, measures_table, neighbours
 from ..components.stage_card import empty
@@ -36,6 +36,7 @@ class GapDrawing:
         return {
             "key": f"{view.corpus} {view.pictures} {view.layout} {view.dimensions}",
             "dimensions": view.dimensions,
+            "stretched": view.layout is Layout.UMAP,  # its axes have no unit; those of PCA share one
             "clouds": clouds,
             "captions": [sample.caption(item) for item in range(sample.items)],
             "pairs": len(sample),
@@ -50,7 +51,10 @@ class GapDrawing:
     def _map_note(self, view: GapView, explained: np.ndarray | None) -> str:
         moved = "" if self.gap.is_standard(view) else f" Turned: {name_value(view.control, view.value)}."
         if explained is None:
-            return f"UMAP, fitted once; what you turn is placed among its nearest neighbours.{moved}"
+            return (
+                "UMAP, fitted once, its axes stretched to fill the figure; what you turn is placed among its "
+                f"nearest neighbours.{moved}"
+            )
         shares = " + ".join(f"{share:.0%}" for share in explained)
         return f"PCA; its axes hold {shares} of the variance.{moved}"
 

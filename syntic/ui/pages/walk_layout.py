@@ -11,7 +11,7 @@ import gradio as gr
 from ...method.inputs import MAX_BEAM_SIZE, MAX_REFINEMENT_STEPS, MAX_SEED
 from ...service import SynticService
 from ...types import Stage, TraceSettings
-from ..components.chooser import picture_chooser, sentence_chooser
+from ..components.chooser import chosen_mark, picture_chooser, sentence_chooser
 from ..components.gap_figures import FIGURE_SCRIPT
 from ..components.open_dropdown import OpenDropdown
 from ..components.picture_box import picture_box
@@ -59,11 +59,13 @@ class Panel:
 
     Attributes:
         settings: the controls, by the name of the handler's argument.
+        mark: marks the picture or the sentence that the run is from.
         tabs: the three ways in besides the examples; the last one's id is `COMPOSE`.
         form: composes a scene.
     """
 
     picture_names: list[str]
+    mark: gr.HTML
     pictures: gr.HTML
     sentences: gr.HTML
     tabs: gr.Tabs
@@ -142,6 +144,7 @@ def _build_panel(service: SynticService) -> Panel:
     pictures = {name: thumbnail_uri(path) for name, path in service.example_images.items()}
     if pictures:
         gr.HTML('<h2 class="s-heading">Pick a picture <small>to caption it</small></h2>')
+    mark = chosen_mark()
     picture_buttons = picture_chooser(pictures)
     gr.HTML('<h2 class="s-heading">Or a sentence <small>to draw it and caption the drawing</small></h2>')
     sentence_buttons = sentence_chooser(service.profile.example_texts)
@@ -167,6 +170,7 @@ def _build_panel(service: SynticService) -> Panel:
         run_again = gr.Button("Run with these settings", variant="secondary", size="md")
     return Panel(
         picture_names=list(pictures),
+        mark=mark,
         pictures=picture_buttons,
         sentences=sentence_buttons,
         tabs=tabs,

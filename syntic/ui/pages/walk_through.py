@@ -16,24 +16,21 @@ from ...errors import Cancelled, InputError, SynticError
 from ...evaluation.familiarity import Familiarity
 from ...gap_service import GapView
 from ...jobs import RUN_PREFIX
-from ...method.inputs import check_settings
 from ...method.stages import NO_TAG
 from ...service import SynticService, WalkEvent, WalkRequest
 from ...types import Finished, Stage, StageFinished, StageProgress, StageStarted, Trace, TraceSettings
+from ..components.chooser import chosen
 from ..components.contact_sheets import sheet_uris
-from ..components.notices import broken_link
-from ..components.pictures import data_uri, thumbnail_uri
-from ..components.sample import sample
-from ..components.stage_card import StageState, empty
 from ..errors import describe, to_gradio
-from ..figures import draw_map, path_markup
 from ..newest import Newest
-from ..own_runs import decoder_choices, decoder_label, own_runs
-from ..permalink import Choice, names_anything, read_query, write_query
+from ..own_runs import own_runs
+from ..permalink import Choice, write_query
 from ..presenter import WalkView
 from .walk_again import ReadAgain, Shown
 from .walk_compose import ComposeScene
-from .walk_layout import COMPOSE, build_layout, standard_inverse_temperature, variant_choices
+from .walk_layout import build_layout, standard_inverse_temperature, variant_choices
+from .walk_link import WalkLink, offered_variants
+from .walk_map import WalkMap
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +54,8 @@ class WalkThrough:
         self.own_runs = own_runs()
         self.panel, self.results = build_layout(service)
         self.scenes = ComposeScene(service.composer, self.panel.form)
+        self.map = WalkMap(service, self.results)
+        self.linked = WalkLink(service, self.panel, self.results, self.scenes, self.map, self.choice)
         self._wire()
 
     # -- wiring --------------------------------------------------------------------------------
@@ -67,6 +66,7 @@ class WalkThrough:
         several: dict[str, Any] = {"trigger_mode": "multiple", **quick}
         outputs = [
             *results.slots.values(),
+            panel.mark,
             results.map,
             results.path,
             results.map_note,
@@ -154,7 +154,7 @@ class WalkThrough:
     def load(self, demo: gr.Blocks) -> Any:
         """Fill the page when a visitor opens it, and return that event; nothing runs."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        filled = demo.load(self.restore, self.own_runs, self.restored, queue=False, **quiet)
+        filled = demo.load(self.linked.restore, self.own_runs, self.linked.restored, queue=False, **quiet)
         filled.then(self.load_pictures, self.panel.settings["corpus"], self.results.sheets, **quiet)
         return filled
 
@@ -164,23 +164,6 @@ class WalkThrough:
             return sheet_uris(self.service.gap, GapView(corpus=corpus))
         except SynticError:
             return {}
-
-    @property
-    def restored(self) -> list[Any]:
-        """The components that `restore` may change."""
-        results = self.results
-        own = [
-            self.panel.own_text,
-            self.choice,
-            results.run_link,
-            results.map,
-            results.path,
-            results.map_note,
-            results.notice,
-            self.panel.tabs,
-            *self.scenes.outputs,
-        ]
-        return [*self.panel.settings.values(), results.slots["sample"], *own]
 
     # -- handlers ------------------------------------------------------------------------------
 
@@ -206,13 +189,13 @@ class WalkThrough:
 
     def follow_corpus(self, corpus: str, variant: str, own_runs: Any = None) -> Updates:
         """Take the corpus' own temperature, the decoders that it has, and its map."""
-        choices = self._variants(corpus, own_runs)
+        choices = offered_variants(self.service, corpus, own_runs)
         names = [name for _, name in choices]
         kept = variant if variant in names else variant_choices(self.service, corpus)[-1][1]
         return {
             self.panel.settings["inverse_temperature"]: standard_inverse_temperature(self.service, corpus),
             self.panel.settings["variant"]: gr.update(choices=choices, value=kept),
-            **self._draw_map(corpus),
+            **self.map.draw(corpus),
         }
 
     def follow_decoding(self, decoding: str) -> dict[str, Any]:
@@ -228,15 +211,16 @@ class WalkThrough:
         stop = threading.Event()
         try:
             settings = self._read_settings(**controls)
-            walk = self.service.walk(self._request(choice, settings), stop.is_set)
+            walk = self.service.walk(self.linked.request(choice, settings), stop.is_set)
         except SynticError as error:
             raise to_gradio(error) from error
         assert choice is not None
         self._runs.begin(request, stop)
         self.again.forget(request)
-        view = WalkView(settings, self._describe(choice), choice.kind == "text")
+        view = WalkView(settings, self.linked.describe(choice), choice.kind == "text")
         try:
-            yield self._start(view, write_query(choice, settings))
+            mark = {self.panel.mark: chosen(choice.kind, choice.value)}
+            yield self._start(view, write_query(choice, settings)) | mark
             with closing(walk) as events:
                 for event in events:
                     if not self._runs.is_newest(request, stop):
@@ -260,42 +244,6 @@ class WalkThrough:
         """Stop the visitor's run at its next step."""
         self._runs.stop(request)
 
-    def restore(self, request: gr.Request, own_runs: Any = None) -> Updates:
-        """Put a link's choice and settings on the page, and draw the map; nothing runs.
-
-        The variants gain the decoders that the visitor trained.
-        """
-        updates = self._draw_map(self.corpora[0])
-        variants = self._variants(self.corpora[0], own_runs)
-        if len(variants) > len(variant_choices(self.service, self.corpora[0])):
-            updates[self.panel.settings["variant"]] = gr.update(choices=variants)
-        query = dict(request.query_params)
-        if not names_anything(query):  # a visitor may have set something already
-            return updates
-        try:
-            choice, settings = read_query(query, self._standard_settings())
-            settings = check_settings(self.service.profile, settings)
-            self.service.check_decoder(settings.variant, settings.corpus)
-            told = {}
-            if choice is not None and choice.kind == "scene":
-                choice, sentence = self.scenes.adopt(choice)
-                told = {self.results.notice: sentence} if sentence else {}
-            if choice is not None:
-                self._request(choice, settings)
-        except SynticError as error:
-            return {**updates, self.results.notice: broken_link(error)}
-        values: dict[str, Any] = {
-            **self._restore_decoder(settings, own_runs),
-            "inverse_temperature": round(1 / (settings.temperature or 0.01), 3),
-            "refinement_steps": settings.refinement_steps,
-            "decoding": settings.decoding,
-            "beam_size": gr.update(value=settings.beam_size, visible=settings.decoding == "beam"),
-            "seed": settings.seed,
-        }
-        updates |= {self.panel.settings[name]: value for name, value in values.items()}
-        updates |= self._draw_map(settings.corpus)
-        return updates if choice is None else updates | told | self._show_restored(choice)
-
     def trace(self, text: str | None, image: str | None, **controls: Any) -> Iterator[dict[str, Any]]:
         """Walk a text or a picture through all stages; the last event holds the whole trace."""
         try:
@@ -312,22 +260,6 @@ class WalkThrough:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _variants(self, corpus: str, own_runs: Any) -> list[tuple[str, str]]:
-        """The variants that a corpus has decoders of, and the decoders that the visitor trained."""
-        return [*variant_choices(self.service, corpus), *decoder_choices(self.service, own_runs)]
-
-    def _restore_decoder(self, settings: TraceSettings, own_runs: Any) -> dict[str, Any]:
-        """Return the variant and the corpus of a link; a trained decoder stands among the variants."""
-        trained = self.service.jobs.finished(settings.corpus)
-        if trained is None:
-            choices = self._variants(settings.corpus, own_runs)
-            variant = gr.update(choices=choices, value=settings.variant)
-            return {"variant": variant, "corpus": settings.corpus}
-        variants = self._variants(self.corpora[0], own_runs)
-        if trained.name not in [name for _, name in variants]:  # somebody else's, who gave the link away
-            variants = [*variants, (decoder_label(trained), trained.name)]
-        return {"variant": gr.update(choices=variants, value=settings.corpus)}
-
     def _read_settings(self, *, variant: str, corpus: str, **controls: Any) -> TraceSettings:
         """Read the controls; a trained decoder among the variants stands for its variant and its texts."""
         if variant.startswith(RUN_PREFIX):
@@ -337,40 +269,11 @@ class WalkThrough:
             variant, corpus = trained.variant, variant
         return read_settings(variant=variant, corpus=corpus, **controls)
 
-    def _standard_settings(self) -> TraceSettings:
-        """What a link does not name; the temperature is its corpus' own."""
-        corpus, steps = self.corpora[0], self.service.profile.refinement.steps
-        return TraceSettings(corpus=corpus, refinement_steps=steps)
-
-    def _request(self, choice: Choice | None, settings: TraceSettings) -> WalkRequest:
-        if choice is None:
-            raise InputError("Nothing is chosen yet; pick a picture or a sentence first.")
-        if choice.kind == "upload" and not choice.value:
-            raise InputError("There is no picture yet; drop one into the box first.")
-        if choice.kind == "text":
-            return WalkRequest(text=choice.value, settings=settings)
-        if choice.kind == "upload":
-            return WalkRequest(image=Path(choice.value), settings=settings)
-        if choice.kind == "scene":
-            return WalkRequest(image=self.scenes.picture(choice), settings=settings)
-        if choice.value not in self.service.example_images:
-            raise InputError(f"There is no example picture {choice.value[:60]!r}; pick one of the gallery.")
-        return WalkRequest(image=self.service.example_images[choice.value], settings=settings)
-
-    def _describe(self, choice: Choice) -> str:
-        if choice.kind == "scene":
-            return self.scenes.describe(choice)
-        return {
-            "text": f"From the sentence “{choice.value[:200]}”",
-            "example": f"From example picture {choice.value}",
-            "upload": "From your picture",
-        }[choice.kind]
-
     def _start(self, view: WalkView, query: str) -> Updates:
         results = self.results
         return {
             **self._place(view.start()),
-            **self._draw_map(view.settings.corpus),
+            **self.map.draw(view.settings.corpus),
             # Set once: a visitor may have moved it before the run's last message shows it again.
             results.live_temperature: gr.update(
                 value=round(1 / (view.settings.temperature or 0.01)), visible=False
@@ -394,7 +297,7 @@ class WalkThrough:
             view.corpus_size = self.service.corpus_size(corpus)
         if isinstance(event, StageFinished) and stage is Stage.ENCODE and not view.from_text:
             view.known = self._familiarity(event.trace, corpus)
-        updates = self._place(view.apply(event)) | self._follow_on_map(view)
+        updates = self._place(view.apply(event)) | self.map.follow(view)
         if stage is Stage.PROJECT and view.trace is not None:
             updates[self.shown] = Shown(view.trace, corpus)
             updates[self.results.live_temperature] = gr.update(visible=True)
@@ -403,7 +306,7 @@ class WalkThrough:
     def _familiarity(self, trace: Trace, corpus: str) -> Familiarity | None:
         try:
             assert trace.image_feature is not None
-            return self.service.familiarity(trace.image_feature, corpus)
+            return self.service.familiarity(trace.image_feature, corpus, trace.image)
         except SynticError as error:  # the run itself is not harmed
             logger.warning("it is not known what the world of %r looks like: %s", corpus, error.detail)
             return None
@@ -426,54 +329,6 @@ class WalkThrough:
 
     def _place(self, slots: dict[str, str]) -> Updates:
         return {self.results.slots[name]: markup for name, markup in slots.items()}
-
-    def _follow_on_map(self, view: WalkView) -> Updates:
-        """Draw the sample's new places."""
-        gap_map = self.service.gap_map(view.settings.corpus)
-        if gap_map is None or len(view.path) == view.places_drawn:
-            return {}
-        view.places_drawn = len(view.path)
-        refinement = view.trace.refinement if view.trace is not None else None
-        try:
-            return {self.results.path: path_markup(gap_map, view.path, refinement)}
-        except SynticError as error:  # a map of other features: the run itself is not harmed
-            return self._hide_map(describe(error))
-
-    def _draw_map(self, corpus: str) -> Updates:
-        """Draw the map of a corpus, without a sample."""
-        gap_map = self.service.gap_map(corpus)
-        if gap_map is None:
-            return self._hide_map(
-                f"The map of this corpus is not built yet; `{self.service.command_for_map(corpus)}` makes it."
-            )
-        results = self.results
-        figure = gr.update(value=draw_map(gap_map), visible=True)
-        return {results.map: figure, results.path: path_markup(gap_map, {}), results.map_note: ""}
-
-    def _hide_map(self, words: str) -> Updates:
-        results = self.results
-        return {results.map: gr.update(visible=False), results.path: "", results.map_note: empty(words)}
-
-    def _show_restored(self, choice: Choice) -> Updates:
-        picture = None
-        if choice.kind == "example":
-            picture = thumbnail_uri(self.service.example_images[choice.value], side_px=296)
-        composed: Updates = {}
-        if choice.kind == "scene":
-            picture = data_uri(self.scenes.picture(choice))
-            form = self.scenes.show(self.scenes.composition(choice))
-            composed = {self.panel.tabs: gr.update(selected=COMPOSE), **form}
-        states = {stage: StageState() for stage in Stage}
-        line = "Restored from the link. Press Run."
-        return {
-            self.choice: choice,
-            self.results.slots["sample"]: sample(
-                states, picture=picture, what=self._describe(choice), line=line
-            ),
-            self.results.run_link: gr.update(visible=True),
-            **({self.panel.own_text: choice.value} if choice.kind == "text" else {}),
-            **composed,
-        }
 
 
 def read_settings(

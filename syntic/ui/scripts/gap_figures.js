@@ -67,5 +67,5 @@ element.addEventListener('pointermove', (event) => {
     : new Float32Array(Uint8Array.from(atob(table.values), (c) => c.charCodeAt(0)).buffer);
   element.tableText = cell.figure.dataset.table;
   const name = (i) => `${i < n ? 'picture' : 'text'} “${table.labels[i].replace(/^(picture|text): /, '')}”`;
-  readout.textContent = `${element.numbers[row * 2 * n + column].toFixed(2)}: ${name(row)} and ${name(column)}`;
+  readout.textContent = `${element.numbers[row * 2 * n + column].toFixed(2).replace('-', '−')}: ${name(row)} and ${name(column)}`;
 });

@@ -2,8 +2,14 @@
 // Runs as `js_on_load` of a gr.HTML: `props.value` holds the places, the events go to Python by `trigger`.
 // A 2-D canvas and marks drawn once are fast enough for this many, and need no WebGL, which remote
 // desktops and headless browsers often lack.
-const KINDS = ['text', 'generated', 'refined', 'projected', 'real'];
-const SHAPES = {text: 'circle', generated: 'diamond', refined: 'triangle', projected: 'ring', real: 'square'};
+// A pair, text and generated picture, is small, filled and on top; what comes later is hollow and goes around it.
+const LOOKS = {
+  text: {shape: 'circle', radius: 2.5, alpha: 0.95}, generated: {shape: 'diamond', radius: 2.3, alpha: 0.95},
+  refined: {shape: 'triangle', radius: 4.3, alpha: 0.85, line: 1.2}, projected: {shape: 'circle', radius: 4.3, alpha: 0.75, line: 1.4},
+  real: {shape: 'square', radius: 3.9, alpha: 0.9, line: 1.3},
+};
+const KINDS = Object.keys(LOOKS), DRAWN = ['projected', 'refined', 'real', 'generated', 'text'];  // from below
+const PICTURES_DRAWN = ['projected', 'refined', 'generated', 'real', 'text'];  // the fewer real ones over the others
 const TILE = 64, COLUMNS = 25, TWEEN_MS = 260, REACH_PX = 14;
 const canvas = element.querySelector('canvas'), context = canvas.getContext('2d');
 const frame = element.querySelector('.g-frame'), tip = element.querySelector('.g-tip');
@@ -51,25 +57,28 @@ const now = () => {
     return [kind, mixed];
   }));
 };
-const box = (places) => {  // of all marks, also hidden ones, so that hiding does not move the others
+const span = (places) => {  // of all marks, also hidden ones, so that hiding does not move the others
   const d = state.data.dimensions, low = Array(d).fill(Infinity), high = Array(d).fill(-Infinity);
   for (const values of Object.values(places)) for (let i = 0; i < values.length; i++) {
     low[i % d] = Math.min(low[i % d], values[i]); high[i % d] = Math.max(high[i % d], values[i]);
   }
   return {centre: low.map((v, i) => (v + high[i]) / 2), size: low.map((v, i) => Math.max(high[i] - v, 1e-6))};
 };
-const projector = (places) => {
-  state.fit ??= box(places);
+const projector = (places) => {  // `stretched` layouts fill the frame; the others keep one scale for all axes
+  state.fit ??= span(places);
   const {centre, size} = state.fit, width = canvas.clientWidth, height = canvas.clientHeight;
   if (state.data.dimensions === 2) {
-    const scale = state.zoom * Math.min((width - 36) / size[0], (height - 36) / size[1]);
-    return (values, i) => [width / 2 + state.pan[0] + (values[2 * i] - centre[0]) * scale,
-      height / 2 + state.pan[1] - (values[2 * i + 1] - centre[1]) * scale, 1];
+    let [across, up] = [(width - 40) / size[0], (height - 40) / size[1]].map((scale) => scale * state.zoom);
+    if (!state.data.stretched) across = up = Math.min(across, up);
+    return (values, i) => [width / 2 + state.pan[0] + (values[2 * i] - centre[0]) * across,
+      height / 2 + state.pan[1] - (values[2 * i + 1] - centre[1]) * up, 1];
   }
-  const radius = Math.hypot(...size) / 2, scale = (state.zoom * Math.min(width, height)) / (1.75 * radius);
+  const unit = size.map((length) => (state.data.stretched ? Math.max(...size) / length : 1));
+  const radius = Math.hypot(...size.map((length, i) => length * unit[i])) / 2;
+  const scale = (state.zoom * Math.min(width, height)) / (1.6 * radius);
   const [cy, sy, cx, sx] = [Math.cos(state.turn[0]), Math.sin(state.turn[0]), Math.cos(state.turn[1]), Math.sin(state.turn[1])];
   return (values, i) => {
-    const x = values[3 * i] - centre[0], y = values[3 * i + 1] - centre[1], z = values[3 * i + 2] - centre[2];
+    const [x, y, z] = [0, 1, 2].map((axis) => (values[3 * i + axis] - centre[axis]) * unit[axis]);
     const u = x * cy + z * sy, w = z * cy - x * sy, v = y * cx - w * sx, depth = (w * cx + y * sx) / radius;
     const near = 1 / (1 + 0.28 * depth);
     return [width / 2 + state.pan[0] + u * scale * near, height / 2 + state.pan[1] - v * scale * near, near];
@@ -85,19 +94,20 @@ const outlines = (shape, x, y, r) => ({
 const trace = (pen, shape, x, y, r) => {
   pen.beginPath();
   const corners = outlines(shape, x, y, r);
-  if (!corners) pen.arc(x, y, shape === 'ring' ? 0.85 * r : r, 0, 2 * Math.PI);
+  if (!corners) pen.arc(x, y, r, 0, 2 * Math.PI);
   else { corners.forEach(([a, b], i) => (i ? pen.lineTo(a, b) : pen.moveTo(a, b))); pen.closePath(); }
 };
 const mark = (kind, faint) => {  // drawn once for every kind, colour and pixel density
-  const ratio = devicePixelRatio || 1, colour = css(`--kind-${kind}`), key = `${kind}${faint}${ratio}${colour}`;
+  const ratio = devicePixelRatio || 1, small = canvas.clientWidth < 480 ? 0.8 : 1, colour = css(`--kind-${kind}`);
+  const key = `${kind}${faint}${ratio}${small}${colour}`;
   if (!state.marks[key]) {
-    const side = 14, image = document.createElement('canvas');
+    const side = 14, image = document.createElement('canvas'), {shape, radius, alpha, line} = LOOKS[kind];
     image.width = image.height = side * ratio;
     const pen = image.getContext('2d');
     pen.scale(ratio, ratio);
-    pen.globalAlpha = faint ? 0.13 : 0.62;
-    trace(pen, SHAPES[kind], side / 2, side / 2, 3.6);
-    if (SHAPES[kind] === 'ring') { pen.lineWidth = 1.7; pen.strokeStyle = colour; pen.globalAlpha = faint ? 0.16 : 0.85; pen.stroke(); }
+    pen.globalAlpha = faint ? 0.15 : alpha;
+    trace(pen, shape, side / 2, side / 2, radius * small);
+    if (line) { pen.lineWidth = line; pen.strokeStyle = colour; pen.stroke(); }
     else { pen.fillStyle = colour; pen.fill(); }
     state.marks[key] = image;
   }
@@ -121,7 +131,8 @@ const paint = () => {
   context.clearRect(0, 0, width, height);
   const places = now(), at = projector(places), some = state.selection.size > 0;
   state.screen = {};
-  for (const faint of some ? [true, false] : [false]) for (const kind of KINDS) {
+  const order = state.thumbnails ? PICTURES_DRAWN : DRAWN;
+  for (const faint of some ? [true, false] : [false]) for (const kind of order) {
     if (!places[kind]) continue;
     const tiles = state.thumbnails && (kind === 'generated' || kind === 'real') ? sheet(kind) : null;
     const screen = (state.screen[kind] ??= new Float32Array(2 * count(kind))), image = mark(kind, faint), skip = offset(kind);
@@ -163,10 +174,11 @@ const drawPath = (pen, places, at) => {
   stops.forEach(([, [x, y]], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
   pen.stroke();
   for (const [kind, [x, y]] of stops) {
-    trace(pen, SHAPES[kind], x, y, 7);
-    pen.fillStyle = SHAPES[kind] === 'ring' ? css('--s-card') : css(`--kind-${kind}`); pen.fill();
-    pen.lineWidth = kind === 'projected' ? 3 : 1.6;
-    pen.strokeStyle = kind === 'projected' ? css('--kind-projected') : css('--s-card'); pen.stroke();
+    const {shape, line} = LOOKS[kind], [ground, colour] = [css('--s-card'), css(`--kind-${kind}`)];
+    trace(pen, shape, x, y, 7);
+    pen.fillStyle = line ? ground : colour; pen.fill();
+    pen.lineWidth = line ? 3 : 1.6;
+    pen.strokeStyle = line ? colour : ground; pen.stroke();
   }
   const own = stops.find(([kind]) => kind === state.focus.kind);
   if (own) { pen.beginPath(); pen.arc(own[1][0], own[1][1], 11, 0, 2 * Math.PI); pen.lineWidth = 2; pen.strokeStyle = css('--s-ink'); pen.stroke(); }
@@ -275,7 +287,8 @@ canvas.addEventListener('wheel', (event) => {
   event.preventDefault();
   zoomBy(Math.exp(-event.deltaY * 0.0016), ...spot(event));
 }, {passive: false});
-canvas.addEventListener('dblclick', () => { state.zoom = 1; state.pan = [0, 0]; draw(); });
+const showAll = () => { state.zoom = 1; state.pan = [0, 0]; state.fit = null; draw(); };
+canvas.addEventListener('dblclick', showAll);
 
 // ---- keyboard ----
 const step = (dx, dy) => {
@@ -309,7 +322,7 @@ canvas.addEventListener('keydown', (event) => {
   } else if (event.key === 'Escape') select([]);
   else if (event.key === '+' || event.key === '=') zoomBy(1.25);
   else if (event.key === '-') zoomBy(0.8);
-  else if (event.key === '0') { state.zoom = 1; state.pan = [0, 0]; draw(); }
+  else if (event.key === '0') showAll();
   else return;
   event.preventDefault();
 });
@@ -335,7 +348,7 @@ element.addEventListener('click', (event) => {
   if (act === 'thumbnails') { state.thumbnails = !state.thumbnails; tell(); }
   if (act === 'lasso') state.lasso = !state.lasso;
   if (act === 'clear') select([]);
-  if (act === 'reset') { state.zoom = 1; state.pan = [0, 0]; state.turn = [0.5, 0.35]; }
+  if (act === 'reset') { state.turn = [0.5, 0.35]; showAll(); }
   if (act === 'in') zoomBy(1.4);
   if (act === 'out') zoomBy(1 / 1.4);
   if (save) files[save]();
@@ -365,11 +378,13 @@ const files = {
     page.toBlob((blob) => download(blob, 'modality-gap-map.png'));
   },
   svg: () => {
-    const r = (v) => v.toFixed(1), marks = [...visible()].map(({kind, item, screen: [x, y, near]}) => {
-      const faint = state.selection.size && !state.selection.has(item), corners = outlines(SHAPES[kind], x, y, 3.6 * near);
-      const paint = SHAPES[kind] === 'ring' ? `fill="none" stroke="${css('--kind-projected')}" stroke-width="1.6"` : `fill="${css(`--kind-${kind}`)}"`;
-      const look = `${paint} opacity="${faint ? 0.13 : 0.65}"`;
-      return corners ? `<polygon points="${corners.map((c) => c.map(r).join()).join(' ')}" ${look}/>` : `<circle cx="${r(x)}" cy="${r(y)}" r="${r(3.4 * near)}" ${look}/>`;
+    const r = (v) => v.toFixed(1), all = [...visible()].sort((a, b) => DRAWN.indexOf(a.kind) - DRAWN.indexOf(b.kind));
+    const marks = all.map(({kind, item, screen: [x, y, near]}) => {
+      const {shape, radius, alpha, line} = LOOKS[kind], corners = outlines(shape, x, y, radius * near), colour = css(`--kind-${kind}`);
+      const look = `${line ? `fill="none" stroke="${colour}" stroke-width="${line}"` : `fill="${colour}"`} `
+        + `opacity="${state.selection.size && !state.selection.has(item) ? 0.15 : alpha}"`;
+      return corners ? `<polygon points="${corners.map((c) => c.map(r).join()).join(' ')}" ${look}/>`
+        : `<circle cx="${r(x)}" cy="${r(y)}" r="${r(radius * near)}" ${look}/>`;
     });
     const size = `width="${canvas.clientWidth}" height="${canvas.clientHeight}"`;
     download(new Blob([`<svg xmlns="http://www.w3.org/2000/svg" ${size}><rect ${size} fill="${css('--s-card')}"/>${marks.join('')}</svg>`], {type: 'image/svg+xml'}), 'modality-gap-map.svg');

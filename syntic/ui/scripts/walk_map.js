@@ -25,14 +25,22 @@
     const tip = document.createElement('div');
     tip.className = 's-thumb'; tip.hidden = true;
     document.body.append(tip);
+    // Above the box with the point's name, or below it where there is no room.
+    const place = (event) => {
+      const box = plot.querySelector('.hoverlayer .hovertext')?.getBoundingClientRect()
+        ?? {left: event.clientX + 14, top: event.clientY, bottom: event.clientY};
+      const {width, height} = tip.getBoundingClientRect(), above = box.top - height - 8;
+      tip.style.left = `${Math.max(4, Math.min(box.left, innerWidth - width - 4))}px`;
+      tip.style.top = `${above >= 4 ? above : box.bottom + 8}px`;
+    };
     plot.on('plotly_hover', ({points, event}) => {
       const point = points[0], kind = point?.data?.meta;
       if (!kind || !document.getElementById(`g-sheet-${kind}`)) { tip.hidden = true; return; }
       const columns = 25, i = point.pointNumber;
       tip.innerHTML = `<span class="g-tile ${kind}" style="--x:${i % columns};--y:${Math.floor(i / columns)}"></span>`;
       tip.hidden = false;
-      tip.style.left = `${Math.min(event.clientX + 14, innerWidth - 90)}px`;
-      tip.style.top = `${Math.max(4, event.clientY - 96)}px`;
+      place(event);
+      requestAnimationFrame(() => place(event)); // its box may be drawn only now
     });
     plot.on('plotly_unhover', () => { tip.hidden = true; });
   };
