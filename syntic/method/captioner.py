@@ -40,7 +40,7 @@ def caption_loss(logits: Tensor, tokens: Tensor, config: DecoderConfig) -> Tenso
     """
     targets = tokens[:, 1:]
     is_caption = caption_mask(targets, config)
-    return F.cross_entropy(logits[is_caption], targets[is_caption], label_smoothing=LABEL_SMOOTHING)
+    return _smoothed_cross_entropy(logits[is_caption], targets[is_caption])
 
 
 def decoding_loss(decoder: CaptionDecoder, prefix: Tensor, tokens: Tensor) -> Tensor:
@@ -53,8 +53,12 @@ def decoding_loss(decoder: CaptionDecoder, prefix: Tensor, tokens: Tensor) -> Te
     """
     targets = tokens[:, 1:]
     is_caption = caption_mask(targets, decoder.config)
-    logits = decoder(prefix, tokens[:, :-1], is_caption)  # (N, V)
-    return F.cross_entropy(logits, targets[is_caption], label_smoothing=LABEL_SMOOTHING)
+    return _smoothed_cross_entropy(decoder(prefix, tokens[:, :-1], is_caption), targets[is_caption])
+
+
+def _smoothed_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean over N tokens of their cross-entropy, given the logits (N, V) of each."""
+    return F.cross_entropy(logits, targets, label_smoothing=LABEL_SMOOTHING)
 
 
 class CaptionModel(nn.Module):

@@ -87,22 +87,24 @@ def greedy_search(
         raise InputError(
             f"At most {config.max_tokens} tokens in 0..{config.vocabulary_size - 1} can be given."
         )
-    history = _History(len(logits), alternatives, config)
-    fed = torch.arange(len(logits), device=logits.device)  # rows that the decoder still holds
+    rows = len(logits)
+    history = _History(rows, alternatives, config, logits.device)
+    fed = torch.arange(rows, device=logits.device)  # rows that the decoder still holds
     while True:
-        candidates, log_probabilities = _top(logits, history.width)  # (B, C) each
+        candidates, log_probabilities = _top(logits, history.width, fed, rows)  # (B, C) each
         tokens, values = candidates[:, 0], log_probabilities[:, 0]
         if len(history.tokens) < len(given):
-            tokens = torch.full_like(tokens, given[len(history.tokens)])
-            values = logits.log_softmax(dim=-1).gather(1, tokens[:, None])[:, 0]
+            token = given[len(history.tokens)]
+            tokens = torch.full_like(tokens, token)
+            values = _spread(logits.log_softmax(dim=-1)[:, token], fed, rows)
         history.append(tokens, values, candidates, log_probabilities)
-        if history.is_complete():
-            break
         open_rows = (~history.ended[fed]).nonzero().flatten()
+        if not len(open_rows) or history.is_full():
+            break
         if len(open_rows) <= WORTH_SELECTING * len(fed):
             steps.select(open_rows)
             fed = fed[open_rows]
-        logits = _spread(steps.step(tokens[fed]), fed, len(logits))
+        logits = steps.step(tokens[fed])
     return history.decoded(beam_size=1)
 
 
@@ -138,16 +140,15 @@ def beam_search(
     rows, beams, end_id = len(logits), beam_size, config.end_id
     device = logits.device
     first_beam = torch.arange(rows, device=device)[:, None] * beams  # (B, 1)
-    logits = logits.repeat_interleave(beams, dim=0)  # (B K, V)
-    steps.select(torch.arange(rows, device=device).repeat_interleave(beams))
-    history = _History(rows * beams, alternatives, config)
+    fed = first_beam.flatten()  # beams that the decoder went on with
+    place = torch.arange(rows, device=device).repeat_interleave(beams)  # (B K,) in the decoder, of those
+    history = _History(rows * beams, alternatives, config, device)
     scores = torch.full((rows, beams), -torch.inf, device=device)  # summed log probabilities
-    scores[:, 0] = 0  # the beams are still equal, so only the first may branch
-    place = torch.arange(rows * beams, device=device)  # of each beam in the decoder, while it goes on
+    scores[:, 0] = 0  # there is one beam as yet, and all others come from it
     only_first = torch.full((beams,), -torch.inf, device=device)
     only_first[0] = 0
     while True:
-        candidates, log_probabilities = _top(logits, max(beams, history.width))  # (B K, C) each
+        candidates, log_probabilities = _top(logits, max(beams, history.width), fed, rows * beams)
         ended = history.ended.view(rows, beams, 1)
         tokens = torch.where(ended, end_id, candidates[:, :beams].view(rows, beams, beams))
         gains = torch.where(ended, only_first, log_probabilities[:, :beams].view(rows, beams, beams))
@@ -156,26 +157,26 @@ def beam_search(
         best = (extended / lengths).flatten(1).topk(beams, dim=1).indices  # (B, K), best first
         parents = (first_beam + best // beams).flatten()  # (B K,)
         scores = extended.flatten(1).gather(1, best)
-        history.select(parents)
         history.append(
             tokens.flatten(1).gather(1, best).flatten(),
             gains.flatten(1).gather(1, best).flatten(),
             candidates[parents, : history.width],
             log_probabilities[parents, : history.width],
+            parents,
         )
-        if history.is_complete():
-            break
         fed = (~history.ended).nonzero().flatten()
+        if not len(fed) or history.is_full():
+            break
         steps.select(place[parents[fed]])  # a beam that goes on comes from one that did
         place[fed] = torch.arange(len(fed), device=device)
-        logits = _spread(steps.step(history.tokens[-1][fed]), fed, rows * beams)
+        logits = steps.step(history.tokens[-1][fed])
     return history.decoded(beam_size=beams)
 
 
 class _History:
     """The tokens decoded so far for R rows, and what else was probable at each step."""
 
-    def __init__(self, rows: int, alternatives: int, config: SearchConfig) -> None:
+    def __init__(self, rows: int, alternatives: int, config: SearchConfig, device: torch.device) -> None:
         self.config = config
         self.alternatives = alternatives
         self.width = min(alternatives + 1, config.vocabulary_size)  # the chosen token may be among them
@@ -183,68 +184,98 @@ class _History:
         self.log_probabilities: list[Tensor] = []
         self.candidates: list[Tensor] = []  # one (R, A + 1) each step
         self.candidate_log_probabilities: list[Tensor] = []
-        self.ended: Tensor = torch.zeros(rows, dtype=torch.bool)
-        self.lengths: Tensor = torch.zeros(rows, dtype=torch.long)
+        self.parents: list[Tensor | None] = []  # the row (R,) that each continues; None: its own
+        self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
 
-    def append(self, tokens: Tensor, log_probabilities: Tensor, candidates: Tensor, others: Tensor) -> None:
-        """Add one step; rows that ended before keep their length."""
+    def append(
+        self,
+        tokens: Tensor,
+        log_probabilities: Tensor,
+        candidates: Tensor,
+        others: Tensor,
+        parents: Tensor | None = None,
+    ) -> None:
+        """Add one step, which continues the `parents`; rows that ended before keep their length."""
         self.tokens.append(tokens)
         self.log_probabilities.append(log_probabilities)
         self.candidates.append(candidates)
         self.candidate_log_probabilities.append(others)
-        self.ended, self.lengths = self.ended.to(tokens.device), self.lengths.to(tokens.device)
+        self.parents.append(parents)
+        if parents is not None:
+            self.ended, self.lengths = self.ended[parents], self.lengths[parents]
         self.lengths = self.lengths + (~self.ended).long()
         self.ended = self.ended | (tokens == self.config.end_id)
 
-    def select(self, rows: Tensor) -> None:
-        """Keep these rows, in this order."""
-        for steps in (self.tokens, self.log_probabilities, self.candidates, self.candidate_log_probabilities):
-            steps[:] = [step[rows] for step in steps]
-        self.ended, self.lengths = self.ended[rows], self.lengths[rows]
-
-    def is_complete(self) -> bool:
-        """Whether every row has ended or the longest caption is reached."""
-        return len(self.tokens) == self.config.max_tokens or bool(self.ended.all())
+    def is_full(self) -> bool:
+        """Whether the longest caption is reached."""
+        return len(self.tokens) == self.config.max_tokens
 
     def decoded(self, beam_size: int) -> list[Decoded]:
         """Cut each row after its end mark and group the rows by beams, best first."""
-        tokens = torch.stack(self.tokens, dim=1).tolist()  # (R, T)
-        log_probabilities = torch.stack(self.log_probabilities, dim=1).tolist()
-        candidates = torch.stack(self.candidates, dim=1).tolist()  # (R, T, A + 1)
-        probabilities = torch.stack(self.candidate_log_probabilities, dim=1).exp().tolist()
+        origins = self._origins()
+
+        def traced(steps: list[Tensor]) -> Tensor:
+            """Return (R, T, ...) of the last rows, each with the steps that it comes from."""
+            came = [step if rows is None else step[rows] for step, rows in zip(steps, origins, strict=True)]
+            return torch.stack(came, dim=1)
+
+        tokens, values = traced(self.tokens).tolist(), traced(self.log_probabilities).tolist()
         lengths = self.lengths.tolist()
         beams = [
             (row_tokens[:length], sum(row_values[:length]) / length)
-            for row_tokens, row_values, length in zip(tokens, log_probabilities, lengths, strict=True)
+            for row_tokens, row_values, length in zip(tokens, values, lengths, strict=True)
         ]
+        candidates = traced(self.candidates)[::beam_size].tolist()  # of each row's best beam
+        probabilities = traced(self.candidate_log_probabilities)[::beam_size].exp().tolist()
         results = []
-        for best in range(0, len(tokens), beam_size):
-            chosen = tokens[best][: lengths[best]]
-            others = [
+        for group, (step_candidates, step_probabilities) in enumerate(
+            zip(candidates, probabilities, strict=True)
+        ):
+            best = group * beam_size
+            chosen = beams[best][0]
+            alternatives = [
                 [(other, p) for other, p in zip(*step, strict=True) if other != token][: self.alternatives]
-                for token, *step in zip(chosen, candidates[best], probabilities[best], strict=False)
+                for token, *step in zip(chosen, step_candidates, step_probabilities, strict=False)
             ]
             results.append(
                 Decoded(
                     tokens=chosen,
-                    probabilities=[math.exp(value) for value in log_probabilities[best][: lengths[best]]],
-                    alternatives=others,
+                    probabilities=[math.exp(value) for value in values[best][: lengths[best]]],
+                    alternatives=alternatives,
                     beams=beams[best : best + beam_size],
                 )
             )
         return results
 
+    def _origins(self) -> list[Tensor | None]:
+        """Return for each step which of its rows (R,) the last rows come from; None: the same."""
+        origins: list[Tensor | None] = []
+        rows: Tensor | None = None
+        for parents in reversed(self.parents):
+            origins.append(rows)
+            if parents is not None:
+                rows = parents if rows is None else parents[rows]
+        return origins[::-1]
 
-def _spread(logits: Tensor, rows: Tensor, count: int) -> Tensor:
-    """Put the logits (F, V) of the rows that were fed into (count, V); nobody looks at the others."""
+
+def _spread(values: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Put the values (F, ...) of the rows that were fed into (count, ...); nobody looks at the others."""
     if len(rows) == count:
-        return logits
-    return logits.new_zeros(count, logits.shape[1]).index_copy_(0, rows, logits)
+        return values
+    return values.new_zeros(count, *values.shape[1:]).index_copy_(0, rows, values)
 
 
-def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` most probable tokens of each row and their log probabilities, best first."""
-    best, tokens = logits.topk(count, dim=-1)
-    best = best - best[:, :1]
-    rest = (logits - logits.gather(1, tokens[:, :1])).exp_()  # `logsumexp` would look for the maximum again
-    return tokens, best - rest.sum(dim=-1, keepdim=True).log_()
+def _top(logits: Tensor, count: int, rows: Tensor, all_rows: int) -> tuple[Tensor, Tensor]:
+    """Return the most probable tokens and their log probabilities, (all_rows, count) each, best first.
+
+    Args:
+        logits: (F, V) of the rows that were fed.
+        count: of tokens.
+        rows: (F,) which they are; nobody looks at the others.
+        all_rows: how many there are with the others.
+    """
+    best, tokens = logits.topk(count, dim=-1) if count > 1 else logits.max(dim=-1, keepdim=True)
+    rest = (logits - best[:, :1]).exp_()  # `logsumexp` would look for the maximum again
+    log_probabilities = best - best[:, :1] - rest.sum(dim=-1, keepdim=True).log_()
+    return _spread(tokens, rows, all_rows), _spread(log_probabilities, rows, all_rows)

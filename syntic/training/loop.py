@@ -212,7 +212,7 @@ class Run:
         self._epoch_order: tuple[int, Tensor] | None = None
         options = settings.optimizer
         self.optimizer = torch.optim.AdamW(
-            module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+            module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )
         self.total = options.total_steps(rows)
         self.progress = Progress()

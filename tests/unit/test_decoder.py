@@ -169,6 +169,13 @@ def test_predictions_that_are_not_wanted_are_left_out_and_change_nothing(decoder
     torch.testing.assert_close(packed, plain, rtol=1e-4, atol=1e-3)
 
 
+def test_a_block_computes_the_same_with_and_without_gradients(decoder):
+    hidden = torch.randn(3, 5, 32) * 3
+    with torch.no_grad():
+        without = decoder.blocks[0](hidden, None)
+    torch.testing.assert_close(without, decoder.blocks[0](hidden, None))
+
+
 def test_every_prefix_position_matters(decoder, prefix):
     tokens = torch.full((12, 1), CONFIG.start_id)
     before = decoder(prefix, tokens)
