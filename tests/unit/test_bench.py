@@ -43,6 +43,24 @@ def report(capsys, *command: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+def test_what_is_printed_can_be_written_into_the_page(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "docs" / "scale.md"
+    page.parent.mkdir()
+    page.write_text("above\n<!-- bench-projection:begin -->\nold\n<!-- bench-projection:end -->\nbelow\n")
+    monkeypatch.setattr("syntic.commands.bench.REPOSITORY", tmp_path)
+    words = ["bench", "projection", "--texts", "50", "--width", "8", "--queries", "2", "--write"]
+    monkeypatch.setattr("sys.argv", ["syntic", *words])
+    assert main(words) == 0
+    printed, written = capsys.readouterr().out, page.read_text()
+    assert printed
+    assert printed in written
+    assert "$ python -m syntic bench projection --texts 50 --width 8 --queries 2\n" in written
+    assert "old" not in written
+    assert written.startswith("above\n")
+    assert main([*words, "--json"]) == 2
+    assert "leave --json away" in capsys.readouterr().err
+
+
 def test_transformers_gpt2_has_the_decoders_weights(decoder):
     prefix, tokens = torch.randn(3, 1, 8), torch.randint(48, (3, 6))
     embeddings = torch.cat([decoder.embed_prefix(prefix), decoder.token_embedding(tokens)], dim=1)
