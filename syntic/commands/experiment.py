@@ -188,7 +188,13 @@ def _carry_out(args: argparse.Namespace, profile: Profile, plan: Plan, bench: Be
         note(f"{plan.name}, {done + 1} of {total}: {what}, seed {run.seed}")
 
     done = bench.carry_out(plan, tell)
-    results = Results.of(plan, done, profile=profile.name, decoding=args.decoding)
+    results = Results.of(
+        plan,
+        done,
+        profile=profile.name,
+        decoding=args.decoding,
+        combinations={run.test_set: bench.combinations(run.test_set) for run in plan.runs},
+    )
     print(results.to_json() if args.json else results.to_markdown())
     is_usual = args.decoding == "greedy" and not args.overrides and args.run_file is None
     is_whole = args.limit is None and args.only is None and is_usual

@@ -11,7 +11,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ..baselines import NO_VIEWS, Captioner, View
-from ..data.coco import TestSet
+from ..data.coco import COMBINATIONS, TestSet
 from ..data.images import load_image
 from ..errors import Cancelled, DataError, InputError, SynticError
 from ..evaluation.picture_scores import PictureScorer
@@ -222,6 +222,7 @@ class Comparison:
             labels=tuple(sorted({box.label for found in boxes for box in found})),
             counts=tuple(sorted({min(len(found), MANY) for found in boxes if found})),
             settings=tuple(sorted(set(known.settings.values()))),
+            combinations=tuple(kind for kind in COMBINATIONS if kind in known.combinations.values()),
         )
 
     def pair(self, view: PairView) -> PairOutcome:
@@ -281,6 +282,7 @@ class Comparison:
             ("class", view.label, filters.labels),
             ("number of objects", view.count, filters.counts),
             ("setting", view.setting, filters.settings),
+            ("combination", view.combination, filters.combinations),
         ):
             if value and value not in allowed:
                 names = ", ".join(str(one) for one in allowed) or "none"
@@ -291,6 +293,7 @@ class Comparison:
             if (not view.label or any(box.label == view.label for box in known.boxes[name]))
             and (not view.count or min(len(known.boxes[name]), MANY) == view.count)
             and (not view.setting or known.settings.get(name) == view.setting)
+            and (not view.combination or known.combinations.get(name) == view.combination)
         ]
 
     def _scores(self, test_set: str, system: str) -> dict[str, float]:

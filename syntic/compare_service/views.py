@@ -146,6 +146,8 @@ class PairView:
         label: only pictures with such an object; empty for all.
         count: only pictures with that many objects, `MANY` and more counting alike; 0 for all.
         setting: only pictures of scenes there; empty for all.
+        combination: only pictures of one kind of things, or of kinds that texts name together or do not, see
+            `TestSet.combinations`; empty for all.
     """
 
     test_set: str
@@ -154,6 +156,7 @@ class PairView:
     label: str = ""
     count: int = 0
     setting: str = ""
+    combination: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +166,7 @@ class Filters:
     labels: tuple[str, ...]
     counts: tuple[int, ...]
     settings: tuple[str, ...]
+    combinations: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

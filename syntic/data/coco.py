@@ -13,6 +13,8 @@ from ..types import Detection
 from .karpathy import read_karpathy_pictures
 from .text_files import read_json
 
+COMBINATIONS = ("single", "seen", "unseen")
+
 
 @dataclass(frozen=True)
 class TestSet:
@@ -26,6 +28,9 @@ class TestSet:
         boxes: name -> the labelled objects in it, score 1; empty where nothing is labelled.
         settings: name -> where the scene takes place, "park" for example; only where the annotations say it,
             as `scene.setting` of the picture.
+        combinations: name -> "single" where a picture shows one kind of things, "seen" where it shows kinds
+            that the corpora's texts name together, "unseen" where no text does; only where the annotations
+            say it, as `combination` of the picture.
     """
 
     __test__ = False  # pytest: not a test class
@@ -36,6 +41,7 @@ class TestSet:
     references: dict[str, list[str]]
     boxes: dict[str, list[Detection]]
     settings: dict[str, str] = field(default_factory=dict)
+    combinations: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -53,6 +59,7 @@ class TestSet:
             references={name: self.references[name] for name in names},
             boxes={name: self.boxes[name] for name in names},
             settings={name: self.settings[name] for name in names if name in self.settings},
+            combinations={name: self.combinations[name] for name in names if name in self.combinations},
         )
 
     @classmethod
@@ -131,6 +138,11 @@ class TestSet:
             references={names[image_id]: references[image_id] for image_id in kept},
             boxes={names[image_id]: boxes[image_id] for image_id in kept},
             settings=_read_settings(raw["images"], names),
+            combinations={
+                names[entry["id"]]: entry["combination"]
+                for entry in raw["images"]
+                if entry["id"] in names and entry.get("combination") in COMBINATIONS
+            },
         )
 
 

@@ -97,6 +97,13 @@ class Scene:
         labels = sorted({group.label for group in self.groups})
         return set(combinations(labels, 2))
 
+    @property
+    def combination(self) -> str:
+        """Whether texts show these kinds of things together: "single", "seen" or "unseen", see `TestSet`."""
+        if not self.pairs:
+            return "single"
+        return "unseen" if any(is_held_out(*pair) for pair in self.pairs) else "seen"
+
 
 def is_held_out(first: str, second: str) -> bool:
     """Whether a pair of labels is kept for validation and test pictures."""

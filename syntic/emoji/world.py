@@ -156,7 +156,7 @@ def write_picture_set(
         name = f"{image_id:04d}.webp"
         rendering.image.save(folder / name, quality=92, method=6)
         image = {"id": image_id, "file_name": name, "width": SIZE_PX, "height": SIZE_PX}
-        images.append(image | {"hand": hand, "scene": asdict(scene)})
+        images.append(image | {"hand": hand, "scene": asdict(scene), "combination": scene.combination})
         for label, left, top, right, bottom in rendering.boxes:
             box = [left, top, right - left, bottom - top]
             annotations.append({"image_id": image_id, "category_id": number[label], "bbox": box})

@@ -7,17 +7,23 @@ ordering that its numbers do not show in some columns is not claimed there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from ..data.coco import COMBINATIONS
 from ..evaluation.published import FIGURE2, PAPER_NAMES, TABLE1, TABLE2, TABLE3, TABLE4, PublishedRow, find
 from .plans import COCO, FLICKR, WEB
-from .results import read_ciders
+from .results import Ciders, read_ciders
 from .statistics import Interval, difference
 
 TEXT_ONLY = ("clipre", "zerocap", "magic", "capdec", "close", "decap")
 COMPONENTS = ("fo", "fp", "af")
+COMBINATION_HEADS = {
+    "single": "on one kind of things",
+    "seen": "on kinds together in texts",
+    "unseen": "on kinds together in no text",
+}
 TABLES = {
     **{f"table{number}": f"Table {number}" for number in (1, 2, 3, 4)},
     "figure2": "Figure 2",
@@ -50,10 +56,12 @@ class Finding:
     Attributes:
         claim: of the paper.
         ours: by how much CIDEr it is so here; None where it was not measured.
+        parts: the same on the pictures of each combination of things that there are any of.
     """
 
     claim: Claim
     ours: Interval | None
+    parts: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -80,7 +88,7 @@ def analyse(folder: Path) -> list[Finding]:
         DataError: if a file is damaged.
     """
     ciders = {plan: read_ciders(folder, plan) for plan in TABLES}
-    return [Finding(claim=claim, ours=_measured(ciders[claim.plan], claim)) for claim in claims()]
+    return [_measured(ciders[claim.plan], claim) for claim in claims()]
 
 
 def to_markdown(findings: Sequence[Finding]) -> str:
@@ -99,21 +107,29 @@ def to_markdown(findings: Sequence[Finding]) -> str:
         if all(finding.ours is None for finding in rows):
             lines.append(f"Not measured yet; `python -m syntic experiment {plan}` does.")
             continue
-        lines += ["| columns | the paper has | by | here | verdict |", "|---|---|---|---|---|"]
+        heads = ["columns", "the paper has", "by", "here", "verdict"]
+        parts = [kind for kind in COMBINATIONS if any(kind in finding.parts for finding in rows)]
+        heads += [COMBINATION_HEADS[kind] for kind in parts]
+        lines += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
         for finding in rows:
             claim = finding.claim
             paper = "-" if claim.paper is None else f"{claim.paper:+.1f}"
             ours = "-" if finding.ours is None else str(finding.ours)
             ahead = f"{claim.better} over {claim.worse}"
-            lines.append(f"| {claim.group} | {ahead} | {paper} | {ours} | {finding.verdict} |")
+            cells = [claim.group, ahead, paper, ours, finding.verdict]
+            cells += [str(finding.parts.get(kind, "-")) for kind in parts]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _measured(ciders: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], claim: Claim) -> Interval | None:
-    rows = ciders.get(claim.group, {})
-    if claim.better not in rows or claim.worse not in rows:
-        return None
-    return difference(rows[claim.better], rows[claim.worse])
+def _measured(ciders: Ciders, claim: Claim) -> Finding:
+    def by_how_much(combination: str = "") -> Interval | None:
+        better = ciders.find(claim.better, claim.group, combination)
+        worse = ciders.find(claim.worse, claim.group, combination)
+        return None if better is None or worse is None else difference(better, worse)
+
+    parts = {kind: found for kind in COMBINATIONS if (found := by_how_much(kind)) is not None}
+    return Finding(claim=claim, ours=by_how_much(), parts=parts)
 
 
 def _ordering(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data.atomic import write_text_atomically
+from ..data.coco import COMBINATIONS
 from ..errors import DataError
 from ..evaluation.published import SOURCE
 from .plans import Plan, Row, Run
@@ -79,15 +80,26 @@ class Results:
         profile: its name.
         decoding: how words were chosen.
         rows: in the plan's order.
+        combinations: test set -> picture -> how the things on it go together (`TestSet.combinations`); empty
+            where nobody knows.
     """
 
     plan: Plan
     profile: str
     decoding: str
     rows: tuple[RowResult, ...]
+    combinations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan, done: Iterable[Record | LeftOut], *, profile: str, decoding: str) -> Results:
+    def of(
+        cls,
+        plan: Plan,
+        done: Iterable[Record | LeftOut],
+        *,
+        profile: str,
+        decoding: str,
+        combinations: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Results:
         """Put the outcome of the runs of a plan under its rows."""
         found: dict[Run, Record | LeftOut] = {}
         for outcome in done:
@@ -98,7 +110,13 @@ class Results:
             records = tuple(outcome for outcome in outcomes if isinstance(outcome, Record))
             reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, LeftOut)]
             rows.append(RowResult(row=row, records=records, reason=reasons[0] if reasons else ""))
-        return cls(plan=plan, profile=profile, decoding=decoding, rows=tuple(rows))
+        return cls(
+            plan=plan,
+            profile=profile,
+            decoding=decoding,
+            rows=tuple(rows),
+            combinations=combinations or {},
+        )
 
     def find(self, name: str, group: str) -> RowResult | None:
         """Return a row that was measured, or None."""
@@ -138,7 +156,7 @@ class Results:
                 lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(result.records)} |")
         if brief:
             return "\n".join(lines)
-        lines += self._gaps() + self._truth()
+        lines += self._gaps() + self._combined() + self._truth()
         notes = self._notes()
         return "\n".join([*lines, *(["", "Left out:", "", *notes] if notes else [])])
 
@@ -177,11 +195,12 @@ class Results:
         table there is made any more are removed. Returns the paths of the three.
         """
         measured = [result for result in self.rows if result.records]
-        ciders: dict[str, Any] = {"pictures": {}, "cider": {}}
+        ciders: dict[str, Any] = {"pictures": {}, "combinations": {}, "cider": {}}
         captions: dict[str, dict[str, dict[str, str]]] = {}
         for result in measured:
             group, name, first = result.row.group, result.row.name, result.records[0]
             ciders["pictures"].setdefault(group, list(first.captions))
+            ciders["combinations"].setdefault(group, self._combinations_of(result))
             rounded = [[round(value, 1) for value in seed] for seed in result.cider_each]
             ciders["cider"].setdefault(group, {})[name] = rounded
             captions.setdefault(group, {})[name] = first.captions
@@ -229,6 +248,34 @@ class Results:
                     line += " (clipcap is not ahead of syntic)" if gap <= 0 else ""
                 lines.append(f"{line}.")
         return ["", *lines] if lines else []
+
+    def _combinations_of(self, result: RowResult) -> list[str]:
+        """Return how the things on each picture of a row go together; nothing where nobody knows."""
+        known = self.combinations.get(result.row.runs[0].test_set, {})
+        return [known.get(name, "") for name in result.records[0].captions] if known else []
+
+    def _combined(self) -> list[str]:
+        """CIDEr by how the things on a picture go together."""
+        measured = [(result, self._combinations_of(result)) for result in self.rows if result.records]
+        measured = [(result, kinds) for result, kinds in measured if kinds]
+        if not measured:
+            return []
+        lines = [
+            "",
+            "CIDEr by what is on the picture: one kind of things, kinds that the corpora's texts name "
+            "together, kinds that no text names together; in brackets, how many pictures.",
+            "",
+            "| system | one kind | together in texts | together in no text |",
+            "|---|---|---|---|",
+        ]
+        for result, kinds in measured:
+            each = np.mean(result.cider_each, axis=0)
+            cells = []
+            for combination in COMBINATIONS:
+                rows = [row for row, kind in enumerate(kinds) if kind == combination]
+                cells.append(f"{each[rows].mean():.1f} ({len(rows)})" if rows else "-")
+            lines.append(f"| {result.row.name}, {result.row.group} | " + " | ".join(cells) + " |")
+        return lines
 
     def _truth(self) -> list[str]:
         """How true the captions are of their scenes, where that is known."""
@@ -332,16 +379,42 @@ def _training_json(training: Mapping[str, Any]) -> dict[str, Any]:
     return {name: training[name] for name in kept if name in training}
 
 
-def read_ciders(folder: Path, plan: str) -> Mapping[str, Mapping[str, Sequence[Sequence[float]]]]:
-    """Return group -> row -> CIDEr of each picture for each seed; nothing where there is no result yet."""
+@dataclass(frozen=True, kw_only=True)
+class Ciders:
+    """CIDEr of each picture, as `Results.save` keeps it.
+
+    Attributes:
+        values: group -> row -> a list for each seed.
+        combinations: group -> how the things on each picture go together; empty where nobody knows.
+    """
+
+    values: Mapping[str, Mapping[str, Sequence[Sequence[float]]]] = field(default_factory=dict)
+    combinations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def find(self, name: str, group: str, combination: str = "") -> np.ndarray | None:
+        """Return (S, P) of a row, on all pictures or those of a combination; None where there is nothing."""
+        if name not in self.values.get(group, {}):
+            return None
+        found = np.asarray(self.values[group][name], dtype=float)
+        if not combination:
+            return found
+        chosen = [row for row, kind in enumerate(self.combinations.get(group, ())) if kind == combination]
+        return found[:, chosen] if chosen else None
+
+
+def read_ciders(folder: Path, plan: str) -> Ciders:
+    """Read CIDEr of each picture of an experiment; there is nothing in it where it has no result yet.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
     path = folder / f"{plan}-cider.json"
     if not path.is_file():
-        return {}
+        return Ciders()
     try:
-        ciders: dict[str, dict[str, list[list[float]]]] = json.loads(path.read_text(encoding="utf-8"))[
-            "cider"
-        ]
-        for rows in ciders.values():
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        ciders = Ciders(values=raw["cider"], combinations=raw.get("combinations", {}))
+        for rows in ciders.values.values():
             for values in rows.values():
                 assert np.asarray(values, dtype=float).ndim == 2
     except (ValueError, KeyError, AttributeError, AssertionError) as error:

@@ -240,6 +240,10 @@ class Bench:
             beam_size=BEAM_SIZE,
         )
 
+    def combinations(self, test_set: str) -> Mapping[str, str]:
+        """Return how the things on the pictures of a test set go together, see `TestSet`."""
+        return self._test_set(test_set).combinations
+
     def _test_set(self, name: str) -> TestSet:
         if name not in self._test_sets:
             self._test_sets[name] = open_test_set(self.profile, name).head(self.choices.limit)

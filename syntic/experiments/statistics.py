@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NORMAL_95 = 1.959964
 
@@ -34,7 +35,7 @@ class Interval:
         return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
 
 
-def difference(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Interval:
+def difference(first: ArrayLike, second: ArrayLike) -> Interval:
     """Return by how much one system is ahead of another on the same pictures, by normal approximation.
 
     The variance of the difference is that of the pictures, paired, plus that of the seeds of both systems:

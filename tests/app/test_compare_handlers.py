@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from inputs import COMPARE_CONTROLS
 
 from syntic.compare_service import PictureChoice, Source
 from syntic.ui.pages.compare import Compare
@@ -14,13 +15,7 @@ PICTURE = PictureChoice(Source.TEST, "0002", "everyday")
 INPUTS = {
     "systems_0": ["syntic", "fp", "clipre"],  # of the only corpus
     "systems_1": [],  # the visitor's own runs
-    "table": "table4",
-    "test_set": "everyday",
-    "first": "syntic",
-    "second": "baseline",
-    "label": "",
-    "count": 0,
-    "setting": "",
+    **COMPARE_CONTROLS,
 }
 
 

@@ -6,20 +6,13 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from inputs import WALK_CONTROLS
 
 from syntic.emoji.composition import Composition, Part
 from syntic.ui.pages.walk_through import Choice, WalkThrough
 from syntic.ui.scene_link import FIELDS, to_fields, write_scene
 
-CONTROLS = {
-    "variant": "syntic",
-    "corpus": "everyday",
-    "inverse_temperature": 100,
-    "refinement_steps": 5,
-    "decoding": "greedy",
-    "beam_size": 5,
-    "seed": 0,
-}
+CONTROLS = {"variant": "syntic", "corpus": "everyday", **WALK_CONTROLS}
 SCENE = Composition(
     setting="street",
     parts=(Part(what="dog"), Part(what="car", colour="red")),

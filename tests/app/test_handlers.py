@@ -9,20 +9,13 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from inputs import WALK_CONTROLS
 
 from syntic.errors import DataError
 from syntic.types import Stage
 from syntic.ui.pages.walk_through import Choice, WalkThrough
 
-CONTROLS = {
-    "variant": "syntic",
-    "corpus": "everyday",
-    "inverse_temperature": 100,
-    "refinement_steps": 5,
-    "decoding": "greedy",
-    "beam_size": 5,
-    "seed": 0,
-}
+CONTROLS = {"variant": "syntic", "corpus": "everyday", **WALK_CONTROLS}
 TEXT = "a dog on a bench in the park"
 
 

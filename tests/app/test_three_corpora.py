@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 import torch
+from inputs import COMPARE_CONTROLS, WALK_CONTROLS
 from results import with_results
 from served import with_map
 
@@ -59,14 +60,6 @@ def visitor(**query) -> SimpleNamespace:
 
 
 class TestWalkThrough:
-    CONTROLS = {
-        "inverse_temperature": 50,
-        "refinement_steps": 5,
-        "decoding": "greedy",
-        "beam_size": 5,
-        "seed": 0,
-    }
-
     @pytest.fixture
     def page(self, pages) -> WalkThrough:
         return pages.walk
@@ -91,7 +84,7 @@ class TestWalkThrough:
     @pytest.mark.parametrize("corpus", OTHERS)
     def test_a_run_uses_the_corpus_that_is_chosen(self, page, service, corpus):
         *_, last = page.run(
-            Choice("text", "a dog on a bench"), visitor(), corpus=corpus, variant="fp", **self.CONTROLS
+            Choice("text", "a dog on a bench"), visitor(), corpus=corpus, variant="fp", **WALK_CONTROLS
         )
         trace = last[page.shown].trace
         assert (trace.settings.corpus, trace.settings.variant) == (corpus, "fp")
@@ -99,13 +92,13 @@ class TestWalkThrough:
         assert set(trace.projection.top_captions) <= set(captions)
         example = page.panel.picture_names[0]  # real pictures are judged with a corpus that has none, too
         *_, last = page.run(
-            Choice("example", example), visitor(), corpus=corpus, variant="fp", **self.CONTROLS
+            Choice("example", example), visitor(), corpus=corpus, variant="fp", **WALK_CONTROLS
         )
         assert last[page.shown].trace.caption is not None
 
     def test_a_variant_without_decoder_is_refused_in_one_sentence(self, page):
         seen = []
-        run = page.run(Choice("text", "a dog"), visitor(), corpus="web", variant="af", **self.CONTROLS)
+        run = page.run(Choice("text", "a dog"), visitor(), corpus="web", variant="af", **WALK_CONTROLS)
         with pytest.raises(gr.Error, match="“web” has no decoder of the variant “af” yet.*baseline, fp"):
             seen.extend(run)
         assert seen == [], "the page keeps what it shows"
@@ -128,7 +121,7 @@ class TestWalkThrough:
             page = WalkThrough(service)
         assert len(page.follow_corpus("web", "syntic")[page.panel.settings["variant"]]["choices"]) == 8
         with pytest.raises(gr.Error, match="it has none at all; `python -m syntic train --corpus web"):
-            next(page.run(Choice("text", "a"), visitor(), corpus="web", variant="fp", **self.CONTROLS))
+            next(page.run(Choice("text", "a"), visitor(), corpus="web", variant="fp", **WALK_CONTROLS))
 
 
 class TestModalityGap:
@@ -185,13 +178,7 @@ class TestCompare:
         "systems_1": ["fp@people"],
         "systems_2": ["fp@web", "clipre@web"],
         "systems_3": [],  # the visitor's own runs
-        "table": "table4",
-        "test_set": "everyday",
-        "first": "syntic",
-        "second": "baseline",
-        "label": "",
-        "count": 0,
-        "setting": "",
+        **COMPARE_CONTROLS,
     }
 
     @pytest.fixture

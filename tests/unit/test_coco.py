@@ -39,6 +39,17 @@ def test_captions_and_boxes_are_read_by_picture(tmp_path: Path) -> None:
     assert test_set.boxes["000002"] == []
 
 
+def test_how_things_go_together_is_read_where_it_is_said(tmp_path: Path) -> None:
+    images = [
+        {"id": 1, "file_name": "000001.webp", "combination": "unseen"},
+        {"id": 2, "file_name": "000002.webp", "combination": "sideways"},
+        {"id": 3, "file_name": "000003.webp", "combination": "seen"},
+    ]
+    test_set = TestSet.open(write_test_set(tmp_path, images=images))
+    assert test_set.combinations == {"000001": "unseen"}
+    assert test_set.head(1).combinations == {"000001": "unseen"}
+
+
 def test_head_keeps_the_first_pictures(tmp_path: Path) -> None:
     test_set = TestSet.open(write_test_set(tmp_path))
     assert test_set.head(1).names == ["000001"]

@@ -32,6 +32,7 @@ def again(state: CompareState) -> CompareState:
         replace(STANDARD, picture=PictureChoice(Source.EXAMPLE, "a&b")),
         replace(STANDARD, systems=("clipre", "decap-tt@web>people", "run-x"), table="figure2"),
         replace(STANDARD, pair=replace(PAIR, label="hot dog", count=4, setting="living room")),
+        replace(STANDARD, pair=replace(PAIR, combination="unseen")),
         replace(STANDARD, pair=replace(PAIR, first="fo+af", second="fp+fo", test_set="people")),
     ],
 )

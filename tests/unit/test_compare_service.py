@@ -154,14 +154,27 @@ def test_the_shipped_captions_say_whose_texts_they_were_learned_from():
         assert len(set(labels)) == len(labels), "no two are called the same"
 
 
+def test_pictures_are_told_apart_by_what_texts_show_together():
+    comparison = SynticService(load_profile("emoji"), torch.device("cpu")).comparison
+    assert comparison.filters("people").combinations == ("single", "seen", "unseen")
+    view = PairView(test_set="people", first="syntic", second="baseline")
+    parts = [
+        comparison.pair(dataclasses.replace(view, combination=combination)).pictures
+        for combination in comparison.filters("people").combinations
+    ]
+    assert min(parts) > 100
+    assert sum(parts) == comparison.pair(view).pictures == 500
+
+
 def test_filters_restrict_the_pictures_that_count(comparison):
     filters = comparison.filters("everyday")
     assert filters.labels == ("dog",)
     assert filters.counts == (1,)
     assert filters.settings == ()
+    assert filters.combinations == ()
     view = PairView(test_set="everyday", first="syntic", second="baseline", label="dog", count=1)
     assert comparison.pair(view).pictures == 4
-    for wrong in ({"label": "cow"}, {"count": 3}, {"setting": "moon"}):
+    for wrong in ({"label": "cow"}, {"count": 3}, {"setting": "moon"}, {"combination": "seen"}):
         with pytest.raises(InputError, match="there are"):
             comparison.pair(dataclasses.replace(view, **wrong))
     with pytest.raises(InputError, match="no captions by 'magic'"):

@@ -48,6 +48,13 @@ def test_other_scenes_hold_only_held_out_pairs(split):
     assert sum(bool(scene.pairs) for scene in scenes) > 50
 
 
+def test_a_scene_says_whether_texts_show_its_things_together():
+    kinds = {scene.combination for scene in draw("train", 200)}
+    assert kinds == {"single", "seen"}
+    kinds = {scene.combination for scene in draw("test", 200)}
+    assert kinds == {"single", "unseen"}
+
+
 def test_held_out_share_is_near_its_target():
     total = len(LABELS) * (len(LABELS) - 1) / 2
     assert 0.1 < len(held_out_pairs()) / total < 0.2

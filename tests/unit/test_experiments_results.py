@@ -45,7 +45,12 @@ def record(run: Run, cider: float, noise: float = 5.0, seed: int = 0) -> Record:
     )
 
 
-def make_results(ciders: dict[str, list[float]], plan: str = "table4", noise: float = 5.0) -> Results:
+def make_results(
+    ciders: dict[str, list[float]],
+    plan: str = "table4",
+    noise: float = 5.0,
+    combinations: dict[str, dict[str, str]] | None = None,
+) -> Results:
     """Rows with one CIDEr for each seed; the pictures are as hard for all."""
     rows, records = [], []
     for name, values in ciders.items():
@@ -56,7 +61,7 @@ def make_results(ciders: dict[str, list[float]], plan: str = "table4", noise: fl
         rows.append(Row(name=name, group="MSCOCO", runs=runs, paper=find(TABLE4, name, "MSCOCO")))
         records += [record(run, value, noise) for run, value in zip(runs, values, strict=True)]
     made = Plan(name=plan, title="A table", rows=tuple(rows), left_out=("Flickr30k is missing.",))
-    return Results.of(made, records, profile="tiny", decoding="greedy")
+    return Results.of(made, records, profile="tiny", decoding="greedy", combinations=combinations)
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says():
@@ -162,6 +167,25 @@ def test_the_analysis_says_what_holds_and_what_is_undecided(tmp_path):
     assert "3 were measured here: 1 hold, 1 are the other way round, 1 are undecided" in text
     assert "| MSCOCO | fo over baseline | +1.3 | +10.0 [+10.0, +10.0] | holds |" in text
     assert "Not measured yet; `python -m syntic experiment table2` does." in text
+
+
+def test_pictures_are_set_apart_by_what_texts_show_together(tmp_path):
+    known = {f"{number:04d}": "single" if number < 50 else "unseen" for number in range(PICTURES)}
+    results = make_results({"baseline": [80.0], "fo": [90.0]}, combinations={"everyday": known})
+    for result in results.rows:
+        result.records[0].cider_each[:50] = [100.0] * 50
+    text = results.to_markdown()
+    assert "| system | one kind | together in texts | together in no text |" in text
+    assert "| fo, MSCOCO | 100.0 (50) | - | " in text
+    assert "(150) |" in text
+    assert "one kind" not in results.to_markdown(brief=True)
+    assert "one kind" not in make_results({"fo": [90.0]}).to_markdown()
+    results.save(tmp_path)
+    (found,) = (one for one in analyse(tmp_path) if one.claim.worse == "baseline" and one.ours is not None)
+    assert found.parts.keys() == {"single", "unseen"}
+    assert found.parts["single"].mean == 0
+    assert found.parts["unseen"].mean > found.ours.mean > 0
+    assert "| on one kind of things | on kinds together in no text |" in to_markdown(analyse(tmp_path))
 
 
 def test_damaged_results_are_named(tmp_path):

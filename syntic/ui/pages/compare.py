@@ -41,6 +41,7 @@ from .compare_layout import (
     build_compare_layout,
     filter_choices,
     pair_systems,
+    tells_apart,
 )
 from .compare_link import CompareState, names_comparison, read_compare_query, write_compare_query
 from .compare_shown import describe_picture, restored_picture, shown_outcome, shown_table, some_pictures
@@ -142,7 +143,7 @@ class Compare:
 
     @property
     def _filters(self) -> list[gr.Dropdown]:
-        return [self.views.label, self.views.count, self.views.setting]
+        return [self.views.label, self.views.count, self.views.setting, self.views.combination]
 
     @property
     def _state_inputs(self) -> dict[str, Any]:
@@ -156,6 +157,7 @@ class Compare:
             "label": views.label,
             "count": views.count,
             "setting": views.setting,
+            "combination": views.combination,
         }
 
     @property
@@ -323,6 +325,7 @@ class Compare:
                 label=inputs.get("label") or ANY,
                 count=int(inputs.get("count") or 0),
                 setting=inputs.get("setting") or ANY,
+                combination=inputs.get("combination") or ANY,
             )
         return CompareState(
             picture=choice, systems=tuple(systems), table=inputs.get("table") or "table4", pair=pair
@@ -422,8 +425,12 @@ class Compare:
             views.second: gr.update(choices=systems, value=pair.second),
             views.label: gr.update(choices=filters["label"], value=pair.label),
             views.count: gr.update(choices=filters["count"], value=pair.count),
-            views.setting: gr.update(
-                choices=filters["setting"], value=pair.setting, visible=len(filters["setting"]) > 1
-            ),
+            **{
+                component: gr.update(choices=choices, value=value, visible=tells_apart(choices))
+                for component, choices, value in (
+                    (views.setting, filters["setting"], pair.setting),
+                    (views.combination, filters["combination"], pair.combination),
+                )
+            },
             views.outcome: shown_outcome(self.service, pair),
         }

@@ -96,7 +96,14 @@ class CompareEndpoints:
         return _answer(make)
 
     def compare_pair(
-        self, first: str, second: str, test_set: str = "", label: str = "", count: int = 0, setting: str = ""
+        self,
+        first: str,
+        second: str,
+        test_set: str = "",
+        label: str = "",
+        count: int = 0,
+        setting: str = "",
+        combination: str = "",
     ) -> dict[str, Any]:
         """Set two systems against each other on all pictures that an experiment captioned.
 
@@ -107,6 +114,8 @@ class CompareEndpoints:
             label: count only pictures with such an object.
             count: count only pictures with that many objects; 4 stands for 4 and more, 0 for all.
             setting: count only pictures of scenes there.
+            combination: count only pictures of one kind of things ("single"), or of kinds that texts name
+                together ("seen") or that none does ("unseen").
 
         Returns:
             How many pictures count, both means of CIDEr-D x 100, how often each is better, and the largest
@@ -121,7 +130,13 @@ class CompareEndpoints:
                     f"There are no captions of {name!r}; there are: {', '.join(known) or 'none'}."
                 )
             view = PairView(
-                test_set=name, first=first, second=second, label=label, count=count, setting=setting
+                test_set=name,
+                first=first,
+                second=second,
+                label=label,
+                count=count,
+                setting=setting,
+                combination=combination,
             )
             outcome = asdict(self.comparison.pair(view))
             for difference in (*outcome["wins"], *outcome["losses"]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -19,6 +21,11 @@ from .compare_systems import ChooseSystems, SystemBoxes
 SCRIPT = script("compare.js")
 GALLERY, TEST, OWN = "gallery", "test", "own"
 ANY = ""
+COMBINATION_NAMES = {
+    "single": "one kind alone",
+    "seen": "together in texts",
+    "unseen": "together in no text",
+}
 _HINT = "Pick a picture on the left; every ticked system captions it here."
 
 
@@ -59,6 +66,7 @@ class CompareViews:
     label: gr.Dropdown
     count: gr.Dropdown
     setting: gr.Dropdown
+    combination: gr.Dropdown
     outcome: gr.HTML
 
 
@@ -75,7 +83,7 @@ def build_compare_layout(
 
 
 def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tuple[str, str | int]]]:
-    """Return the choices of the three filters."""
+    """Return the choices of the four filters."""
     found = service.comparison.filters(test_set)
     return {
         "label": [("any class", ANY), *((label, label) for label in found.labels)],
@@ -84,7 +92,16 @@ def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tupl
             *((f"{count} or more" if count == MANY else str(count), count) for count in found.counts),
         ],
         "setting": [("any setting", ANY), *((setting, setting) for setting in found.settings)],
+        "combination": [
+            ("any", ANY),
+            *((COMBINATION_NAMES[combination], combination) for combination in found.combinations),
+        ],
     }
+
+
+def tells_apart(choices: Sequence[object]) -> bool:
+    """Say whether a filter has more than one choice beside all."""
+    return len(choices) > 2
 
 
 def pair_systems(service: SynticService, test_set: str) -> list[tuple[str, str]]:
@@ -179,7 +196,7 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
     sets = list(captioned)
     test_set = pair.test_set if pair else None
     systems = pair_systems(service, test_set or "")
-    filters = filter_choices(service, pair.test_set) if pair else {"label": [], "count": [], "setting": []}
+    filters = defaultdict(list, filter_choices(service, pair.test_set) if pair else {})
     shown = pair is not None
     with gr.Row(elem_classes="c-pair", visible=shown):
         first = gr.Dropdown(
@@ -196,8 +213,15 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
             filters["setting"],
             value=ANY,
             label="Setting",
-            visible=len(filters["setting"]) > 1,
+            visible=tells_apart(filters["setting"]),
             elem_id="c-setting",
+        )
+        combination = gr.Dropdown(
+            filters["combination"],
+            value=ANY,
+            label="Kinds of things",
+            visible=tells_apart(filters["combination"]),
+            elem_id="c-combination",
         )
     return {
         "test_set": chosen,
@@ -206,6 +230,7 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
         "label": label,
         "count": count,
         "setting": setting,
+        "combination": combination,
     }
 
 

@@ -11,7 +11,7 @@ from ...compare_service import PairView, PictureChoice, Source
 from ...errors import InputError
 from ...evaluation.results import EXPERIMENTS
 
-_FILTERS = ("label", "count", "setting")
+_FILTERS = ("label", "count", "setting", "combination")
 KEYS = ("test", "example", "set", "systems", "table", "first", "second", "on", *_FILTERS)
 
 
@@ -86,11 +86,16 @@ def names_comparison(query: Mapping[str, str]) -> bool:
 def _read_pair(query: Mapping[str, str], standard: PairView) -> PairView:
     changes: dict[str, Any] = {
         name: query[key]
-        for name, key in (("first", "first"), ("second", "second"), ("test_set", "on"), ("label", "label"))
+        for name, key in (
+            ("first", "first"),
+            ("second", "second"),
+            ("test_set", "on"),
+            ("label", "label"),
+            ("setting", "setting"),
+            ("combination", "combination"),
+        )
         if query.get(key)
     }
-    if query.get("setting"):
-        changes["setting"] = query["setting"]
     if query.get("count"):
         if not query["count"].isdigit():
             raise InputError(f"The link's count must be a whole number but is {query['count'][:40]!r}.")
