@@ -68,13 +68,17 @@ class CaptionModel(nn.Module):
         variant: decides whether tags are attended to, and so how long the prefix is.
         config: of the decoder; its `prefix_length` is set here.
         tag_heads: H of Eq. 5.
+        image_prefix: whether the prefix ends with the image feature itself, an improvement of ours.
     """
 
-    def __init__(self, variant: Variant, config: DecoderConfig, tag_heads: int = 8) -> None:
+    def __init__(
+        self, variant: Variant, config: DecoderConfig, tag_heads: int = 8, *, image_prefix: bool = False
+    ) -> None:
         super().__init__()
         self.variant = variant
-        self.config = replace(config, prefix_length=2 if variant.tags else 1)
+        self.config = replace(config, prefix_length=1 + variant.tags + image_prefix)
         self.tag_heads = tag_heads
+        self.image_prefix = image_prefix
         self.decoder = CaptionDecoder(self.config)
         self.tag_attention = TagAttention(config.feature_width, tag_heads) if variant.tags else None
 
@@ -85,26 +89,33 @@ class CaptionModel(nn.Module):
         tag_features: Tensor | None = None,
         tag_mask: Tensor | None = None,
     ) -> Tensor:
-        """Put together what the decoder continues: v, and u where the variant has tags.
+        """Put together what the decoder continues: v, u where the variant has tags, s with `image_prefix`.
 
         Args:
             features: (B, D) v, projected where the variant projects.
-            query: (B, D) the image feature before projection.
+            query: (B, D) s, the image feature before projection.
             tag_features: (B, K, D) of the labels.
             tag_mask: (B, K) True where there is a tag.
 
         Returns:
-            (B, 1, D), or (B, 2, D) with tags; the last three arguments are used only then.
+            (B, P, D); the last three arguments are used only with tags, the query with `image_prefix`, too.
 
         Raises:
-            ShapeError: if tags are needed and not given.
+            ShapeError: if one of them is needed and not given.
         """
-        if self.tag_attention is None:
-            return features[:, None]
-        if query is None or tag_features is None or tag_mask is None:
-            raise ShapeError(f"Variant {self.variant.name!r} needs `query`, `tag_features` and `tag_mask`.")
-        u, _ = self.tag_attention(query, tag_features, tag_mask)
-        return torch.stack([features, u], dim=1)  # (B, 2, D)
+        parts = [features]
+        if self.tag_attention is not None:
+            if query is None or tag_features is None or tag_mask is None:
+                raise ShapeError(
+                    f"Variant {self.variant.name!r} needs `query`, `tag_features` and `tag_mask`."
+                )
+            u, _ = self.tag_attention(query, tag_features, tag_mask)
+            parts.append(u)
+        if self.image_prefix:
+            if query is None:
+                raise ShapeError("A decoder with an image prefix needs `query`.")
+            parts.append(query)
+        return torch.stack(parts, dim=1)  # (B, P, D)
 
     @torch.no_grad()
     def centre(
@@ -128,6 +139,8 @@ class CaptionModel(nn.Module):
         """
         maps = [cast(nn.Linear, each) for each in self.decoder.prefix_maps]
         _centre(maps[0].weight, maps[0].bias, features, START_SPREAD)
+        if self.image_prefix and query is not None:
+            _centre(maps[-1].weight, maps[-1].bias, query, START_SPREAD)
         if self.tag_attention is None or query is None or tag_features is None or tag_mask is None:
             return
         attention = self.tag_attention.attention

@@ -49,6 +49,7 @@ def save_checkpoint(
         "variant": model.variant.name,
         "decoder": asdict(model.config),
         "tag_heads": model.tag_heads,
+        "image_prefix": model.image_prefix,
     }
     write_weights(path, model, {**sidecar, **sizes}, dtype=dtype)
 
@@ -84,7 +85,12 @@ def load_checkpoint(path: Path, profile_name: str) -> tuple[CaptionModel, dict[s
 
     def build(sidecar: dict[str, Any]) -> CaptionModel:
         config = DecoderConfig(**sidecar["decoder"])
-        return CaptionModel(Variant.parse(sidecar["variant"]), config, sidecar["tag_heads"])
+        return CaptionModel(
+            Variant.parse(sidecar["variant"]),
+            config,
+            sidecar["tag_heads"],
+            image_prefix=sidecar.get("image_prefix", False),  # older ones do not say it
+        )
 
     return read_weights(path, profile_name, build)
 

@@ -1,6 +1,6 @@
 """Improvements on the paper's training that need no picture either.
 
-Each is a change of what a decoder is shown in a step; what it is shown at inference stays the same. They
+Each is a change of what a decoder is shown: in a step of its training alone, or in use as well. They
 are ours, not the paper's, so none is on unless a run names it (`train --improvement NAME`), and the
 experiment `improvements` says what each gives.
 """
@@ -27,12 +27,16 @@ class Improvement:
             and no longer learns what is peculiar to generated pictures.
         hidden_tags: the chance that a tag of a row is hidden. The detector finds less in real pictures than
             in generated ones or the other way round; a decoder that often misses a tag relies on them less.
+        image_prefix: whether the prefix also holds the picture's own feature s, beside v and u, in training
+            and in use. The projection mixes texts that there are, so what no text says is lost in v: things
+            that none names together, say. In s it is still there; the decoder learns what to read where.
     """
 
     name: str
     summary: str
     text_share: float = 0.0
     hidden_tags: float = 0.0
+    image_prefix: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what are no chances."""
@@ -78,6 +82,11 @@ IMPROVEMENTS: dict[str, Improvement] = {
             text_share=1 / 3,
         ),
         Improvement(name="hidden-tags", summary="each tag is hidden in three of ten steps", hidden_tags=0.3),
+        Improvement(
+            name="image-prefix",
+            summary="the decoder also reads the picture's own feature, as it was before the projection",
+            image_prefix=True,
+        ),
         Improvement(
             name="text-views-and-hidden-tags",
             summary="both at once",

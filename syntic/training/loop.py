@@ -119,7 +119,12 @@ def train(
         return
     with seeded(settings.seed, "weights", device):
         config = decoder_config(profile, text_model.tokenizer, text_model.width)
-        model = CaptionModel(_variant(settings), config, profile.decoder.tag_heads).to(device)
+        model = CaptionModel(
+            _variant(settings),
+            config,
+            profile.decoder.tag_heads,
+            image_prefix=data.improvement is not None and data.improvement.image_prefix,
+        ).to(device)
         features, query, tags, mask, _ = data.batch(torch.arange(0, len(data), -(-len(data) // CENTRED_ON)))
         model.centre(features, query, tags, mask)
     validate = None

@@ -113,6 +113,11 @@ class RunSettings:
             raise InputError(
                 f"The improvement {improvement.name!r} hides tags, but the variant {self.variant!r} has none."
             )
+        if improvement.image_prefix and not Variant.parse(self.variant).project:
+            raise InputError(
+                f"The improvement {improvement.name!r} shows the feature before the projection, but the "
+                f"variant {self.variant!r} has no projection and reads that feature anyway."
+            )
 
     @property
     def recipe(self) -> TextRecipe | None:

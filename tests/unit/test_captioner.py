@@ -95,8 +95,21 @@ def test_decode_offers_greedy_and_beam_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", ["fp", "syntic"])
-def test_maps_start_from_what_tells_features_apart(name):
-    model = model_of(name)
+def test_the_image_feature_can_end_the_prefix(name):
+    model = CaptionModel(Variant.parse(name), CONFIG, tag_heads=4, image_prefix=True).eval()
+    features, query, tags, mask = inputs()
+    prefix = model.prefix(features, query, tags, mask)
+    assert prefix.shape[1] == model.config.prefix_length == model_of(name).config.prefix_length + 1
+    assert torch.equal(prefix[:, 0], features)
+    assert torch.equal(prefix[:, -1], query)
+    with pytest.raises(ShapeError, match="needs `query`"):
+        model.prefix(features)
+
+
+@pytest.mark.parametrize("image_prefix", [False, True])
+@pytest.mark.parametrize("name", ["fp", "syntic"])
+def test_maps_start_from_what_tells_features_apart(name, image_prefix):
+    model = CaptionModel(Variant.parse(name), CONFIG, tag_heads=4, image_prefix=image_prefix)
     features, query, tags = (
         F.normalize(torch.ones(16) + 0.1 * torch.randn(*shape, 16), dim=-1)  # in a cone
         for shape in ((200,), (200,), (200, 3))

@@ -42,6 +42,18 @@ def test_a_model_comes_back_as_it_was(tmp_path, variant):
     ]
 
 
+def test_an_image_prefix_comes_back_and_older_files_have_none(tmp_path):
+    model = CaptionModel(VARIANTS[-1], CONFIG, tag_heads=4, image_prefix=True).eval()
+    save_checkpoint(tmp_path / "syntic", model, {"profile": "emoji"})
+    assert load_checkpoint(tmp_path / "syntic", "emoji")[0].image_prefix
+    path = tmp_path / "older.json"
+    save_checkpoint(tmp_path / "older", CaptionModel(VARIANTS[-1], CONFIG, tag_heads=4), {"profile": "emoji"})
+    sidecar = json.loads(path.read_text())
+    assert sidecar.pop("image_prefix") is False
+    path.write_text(json.dumps(sidecar))
+    assert not load_checkpoint(tmp_path / "older", "emoji")[0].image_prefix
+
+
 def test_half_precision_halves_the_file_and_keeps_the_captions(tmp_path, model):
     save_checkpoint(tmp_path / "full", model, {"profile": "emoji"})
     save_checkpoint(tmp_path / "half", model, {"profile": "emoji"}, dtype=torch.float16)

@@ -73,6 +73,7 @@ def test_each_trains_and_says_so_in_its_checkpoint(name, tiny_syntic, tmp_path):
     sidecar = json.loads((tmp_path / "decoder.json").read_text())
     assert sidecar["settings"]["improvement"] == name
     assert sidecar["variant"] == "syntic"
+    assert sidecar["image_prefix"] == (name == "image-prefix")
     assert settings.decoder_name == f"syntic-{name}"
 
 
@@ -87,5 +88,7 @@ def test_what_cannot_be_improved_is_refused():
         RunSettings(improvement="text-views", system="decap")
     with pytest.raises(InputError, match="hides tags, but the variant 'fp' has none"):
         RunSettings(improvement="hidden-tags", variant="fp")
+    with pytest.raises(InputError, match="the variant 'af' has no projection and reads that feature anyway"):
+        RunSettings(improvement="image-prefix", variant="af")
     with pytest.raises(InputError, match=r"`text_share` must lie in 0\.\.1"):
         Improvement(name="x", summary="", text_share=1.0)
