@@ -33,8 +33,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     describe(
         parser,
         "Reproduce a table of the paper, or one of our own; prints our numbers beside the paper's.\n"
-        "Decoders that are missing are trained. Every finished run is kept in build/experiments, and in\n"
-        "assets with its finished table, so that the same command goes on where it was stopped.",
+        "Decoders that are missing are trained. Every finished run is kept, beside the tables in assets or,\n"
+        "with other settings, in build/experiments, so that the same command goes on where it was stopped.",
         "python -m syntic experiment table4 --limit 100 --seeds 1",
     )
     experiments = parser.add_subparsers(dest="experiment", metavar="EXPERIMENT", required=True)
@@ -163,13 +163,13 @@ def _plan(args: argparse.Namespace, name: str, profile: Profile) -> Plan:
 
 
 def _bench(args: argparse.Namespace, profile: Profile) -> Bench:
-    from ..experiments import RECORDS, Bench, Choices, Recipes
+    from ..experiments import Bench, Choices, Recipes
     from ..method.components import Components
 
     return Bench(
         Components.load(profile),
         BUILD / "experiments" / profile.name,
-        kept=results_folder(profile) / RECORDS,
+        records=results_folder(profile) / "records" if _is_usual(args) and args.out is None else None,
         cache=BUILD / "features",
         choices=Choices(decoding=args.decoding, limit=args.limit),
         recipes=Recipes(run_file=args.run_file, overrides=tuple(args.overrides)),
@@ -196,8 +196,7 @@ def _carry_out(args: argparse.Namespace, profile: Profile, plan: Plan, bench: Be
         combinations={run.test_set: bench.combinations(run.test_set) for run in plan.runs},
     )
     print(results.to_json() if args.json else results.to_markdown())
-    is_usual = args.decoding == "greedy" and not args.overrides and args.run_file is None
-    is_whole = args.limit is None and args.only is None and is_usual
+    is_whole = args.only is None and _is_usual(args)
     out = args.out or (results_folder(profile) if is_whole else None)
     if out is not None:
         for path in results.save(out):
@@ -205,6 +204,12 @@ def _carry_out(args: argparse.Namespace, profile: Profile, plan: Plan, bench: Be
     if is_whole and args.out is None and profile.name == "emoji":
         _write(plan.name, results.to_markdown(brief=True), README)
         _write(plan.name, results.to_markdown(), DETAILS)
+
+
+def _is_usual(args: argparse.Namespace) -> bool:
+    """Say whether runs are as the tables have them, so that they can be kept with those."""
+    is_plain = args.decoding == "greedy" and not args.overrides and args.run_file is None
+    return is_plain and args.limit is None
 
 
 def _truth(folder: Path, captions: Mapping[str, str]) -> Mapping[str, float | None] | None:

@@ -3,7 +3,7 @@
 from .analysis import Claim, Finding, analyse, claims
 from .plans import PLANS, SEEDS, Plan, Row, Run, make_plan
 from .records import Record
-from .results import RECORDS, Results, RowResult, write_block
+from .results import Results, RowResult, write_block
 from .running import DECODINGS, Bench, Choices, LeftOut, only
 from .statistics import Interval, difference
 from .trainings import Recipes, Trainings
@@ -11,7 +11,6 @@ from .trainings import Recipes, Trainings
 __all__ = [
     "DECODINGS",
     "PLANS",
-    "RECORDS",
     "SEEDS",
     "Bench",
     "Choices",

@@ -71,7 +71,13 @@ def load_record(path: Path) -> Record | None:
         return None
 
 
-def save_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
+def save_record(folder: Path, record: Record) -> None:
+    """Write a record, whole or not at all, in place of older ones of the same run."""
+    run = Run(**record.run)
+    path = record_path(folder, run, record.key)
     packed = gzip.compress(json.dumps(asdict(record), ensure_ascii=False).encode(), mtime=0)
     write_atomically(path, lambda temporary: temporary.write_bytes(packed))
+    for other in folder.glob(record_path(folder, run, "*").name):
+        known = load_record(other) if other != path else None
+        if known is not None and known.run == record.run:
+            other.unlink()

@@ -16,7 +16,7 @@ from ..data.coco import COMBINATIONS
 from ..errors import DataError
 from ..evaluation.published import SOURCE
 from .plans import Plan, Row, Run
-from .records import SUFFIX, Record, record_path, save_record
+from .records import Record
 from .running import LeftOut
 from .statistics import Interval, difference, spread
 
@@ -29,8 +29,6 @@ TRUTH_METRICS = {
     for aspect in ("things", "counts", "settings", "relations")
     for figure, letter in (("precision", "P"), ("recall", "R"))
 }
-RECORDS = "records"
-"""Folder of the runs behind the tables."""
 MARKS = {
     "texts": "",
     "unpaired pictures": " (with unpaired pictures)",
@@ -191,8 +189,7 @@ class Results:
     def save(self, folder: Path) -> list[Path]:
         """Write three files: NAME.json, NAME-cider.json with each picture's CIDEr, and NAME-captions.json.
 
-        Captions are the first seed's. The records go beside them, into `RECORDS`, and those of which no
-        table there is made any more are removed. Returns the paths of the three.
+        Captions are the first seed's. Returns the paths.
         """
         measured = [result for result in self.rows if result.records]
         ciders: dict[str, Any] = {"pictures": {}, "combinations": {}, "cider": {}}
@@ -211,10 +208,6 @@ class Results:
         }
         for name, text in contents.items():
             write_text_atomically(folder / name, text + "\n")
-        for result in measured:
-            for record in result.records:
-                save_record(record_path(folder / RECORDS, Run(**record.run), record.key), record)
-        _remove_unused(folder)
         return [folder / name for name in contents]
 
     def _columns(self) -> dict[str, str]:
@@ -319,16 +312,6 @@ def write_block(path: Path, name: str, text: str) -> bool:
     lines[begins[0] + 1 : ends[0]] = text.splitlines()
     write_text_atomically(path, "\n".join(lines) + "\n")
     return True
-
-
-def _remove_unused(folder: Path) -> None:
-    """Remove the records that no table in a folder names."""
-    tables = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
-    rows = [row for table in tables if "experiment" in table for row in table["rows"]]
-    used = {key for row in rows for key in row["runs"]}
-    for path in (folder / RECORDS).glob(f"*{SUFFIX}"):
-        if path.name.removesuffix(SUFFIX).rpartition("-")[2] not in used:
-            path.unlink()
 
 
 def _cell(result: RowResult, metric: str) -> str:

@@ -1,8 +1,8 @@
 """Carrying out a plan: what is missing is trained, captioned and scored; what is there is read.
 
-Every run is written to a file of its own the moment it is done, and kept with its table when that is done.
-Its key holds every setting and fingerprint that its captions and scores depend on, so a plan that was stopped
-goes on where it was, two plans share their runs, and a changed setting is measured anew.
+Every run is written to a file of its own the moment it is done. Its key holds every setting and fingerprint
+that its captions and scores depend on, so a plan that was stopped goes on where it was, two plans share their
+runs, and a changed setting is measured anew.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Bench:
 
     Args:
         components: of the profile.
-        folder: for records and for decoders that are trained here.
-        kept: folder of records that were kept with their tables, so that a fresh checkout goes on from them.
+        folder: for decoders that are trained here.
+        records: folder of the runs that are done; None takes one in `folder`.
         cache: for the features of pictures.
         choices: how systems are compared.
         recipes: settings of all trainings.
@@ -97,7 +97,7 @@ class Bench:
         components: Components,
         folder: Path,
         *,
-        kept: Path | None = None,
+        records: Path | None = None,
         cache: Path | None = None,
         choices: Choices | None = None,
         recipes: Recipes | None = None,
@@ -107,7 +107,7 @@ class Bench:
         self.components = components
         self.profile = components.profile
         self.folder = folder
-        self.kept = kept
+        self.records = records or folder / "records"
         self.cache = cache
         self.choices = choices or Choices()
         self.truth = truth
@@ -144,13 +144,11 @@ class Bench:
         """Return the record of a run, made if need be."""
         described = self.describe(run)
         key = digest(described)
-        own = self.folder / "records"
-        for folder in (own, self.kept):
-            known = load_record(record_path(folder, run, key)) if folder else None
-            if known is not None and known.key == key:
-                return known
+        known = load_record(record_path(self.records, run, key))
+        if known is not None and known.key == key:
+            return known
         record = self._evaluate(run, key, described)
-        save_record(record_path(own, run, key), record)
+        save_record(self.records, record)
         return record
 
     def describe(self, run: Run) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from syntic.__main__ import main
 from syntic.errors import DataError
 from syntic.evaluation.published import TABLE4, find
 from syntic.experiments import (
-    RECORDS,
     Plan,
     Record,
     Results,
@@ -24,7 +23,7 @@ from syntic.experiments import (
     write_block,
 )
 from syntic.experiments.analysis import to_markdown
-from syntic.experiments.records import load_record
+from syntic.experiments.records import load_record, record_path, save_record
 from syntic.experiments.statistics import spread
 
 PICTURES = 200
@@ -112,18 +111,18 @@ def test_results_come_back_from_their_files(tmp_path):
     assert captions["MSCOCO"]["fo"]["0000"] == "a dog"
 
 
-def test_the_runs_behind_a_table_are_kept_until_no_table_names_them(tmp_path):
-    first = make_results({"baseline": [80.0, 84.0], "fo": [90.0]})
-    first.save(tmp_path)
-    kept = {path.name: load_record(path) for path in (tmp_path / RECORDS).iterdir()}
-    assert sorted(record.cider_each for record in kept.values()) == sorted(
-        record.cider_each for row in first.rows for record in row.records
+def test_a_newer_record_of_the_same_run_takes_the_place_of_the_older(tmp_path):
+    run = Run(system="fp", corpus="everyday", domain="everyday", test_set="everyday")
+    masked = replace(run, mask_own_caption=True)
+    older, other, newer = (
+        replace(record(one, cider), key=key)
+        for one, cider, key in ((run, 80.0, "a"), (masked, 81.0, "b"), (run, 82.0, "c"))
     )
-    make_results({"af": [70.0]}, plan="table1").save(tmp_path)
-    assert len(list((tmp_path / RECORDS).iterdir())) == 4
-    make_results({"baseline": [80.0]}).save(tmp_path)
-    left = sorted(load_record(path).run["system"] for path in (tmp_path / RECORDS).iterdir())
-    assert left == ["af", "baseline"]
+    for one in (older, other, newer):
+        save_record(tmp_path, one)
+    assert load_record(record_path(tmp_path, run, "a")) is None
+    assert load_record(record_path(tmp_path, masked, "b")) == other
+    assert load_record(record_path(tmp_path, run, "c")) == newer
 
 
 def test_improvements_say_how_much_of_the_gap_they_close():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -111,11 +110,10 @@ def test_a_finished_run_is_read_and_not_done_again(bench, components, tmp_path, 
     monkeypatch.setattr(Bench, "_evaluate", lambda *_: pytest.fail("done again"))
     assert again.record(run_of("fp")) == first
     (path,) = (tmp_path / "records").iterdir()
-    shutil.copytree(path.parent, tmp_path / "kept")
-    path.write_text("damaged")
-    fresh = Bench(components, tmp_path / "fresh", kept=tmp_path / "kept", recipes=QUICK)
+    fresh = Bench(components, tmp_path / "fresh", records=path.parent, recipes=QUICK)
     assert fresh.record(run_of("fp")) == first
     monkeypatch.undo()
+    path.write_text("damaged")
     monkeypatch.setattr(metrics, "score_systems", quick_scores)
     monkeypatch.setattr(trainings_module, "train", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(metrics, "require_java", lambda what: None)
