@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 OnStep = Callable[[int, int, Image.Image | None], None]
 
 PREVIEWS = 10
+PREVIEW_REST = (
+    8  # times as long as a preview took there is none, so that a run is slowed by an eighth at most
+)
 REDRAWS = 3  # of a picture that the pipeline's safety checker has blackened
 SMALL_VAE_PARAMETERS = 20_000_000
 # Colours of Stable Diffusion 1's four latent channels: one linear map instead of its large decoder.
@@ -125,10 +129,17 @@ class Generator:
     ) -> tuple[list[Image.Image], list[bool]]:
         """Run the pipeline; also say which pictures its safety checker, where it has one, has blackened."""
 
-        def after_step(pipeline: Any, step: int, time: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            total = int(pipeline.num_timesteps)
+        next_preview = 0.0
+
+        def after_step(pipeline: Any, step: int, at: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            nonlocal next_preview
+            total, started, preview = int(pipeline.num_timesteps), time.perf_counter(), None
+            if started >= next_preview:
+                preview = self._preview(tensors["latents"], step + 1, total)
+                ended = time.perf_counter()
+                next_preview = ended + PREVIEW_REST * (ended - started)
             if on_step is not None:
-                on_step(step + 1, total, self._preview(tensors["latents"], step + 1, total))
+                on_step(step + 1, total, preview)
             return {}
 
         options = {
@@ -156,7 +167,7 @@ class Generator:
 
     def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
         """Show the first image so far, a few times in a run and not at its end."""
-        if step == total or step % max(1, total // PREVIEWS):
+        if step == total or step % max(2, total // PREVIEWS):
             return None
         latents = latents[:1]
         vae = self.pipeline.vae

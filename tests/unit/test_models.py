@@ -247,7 +247,7 @@ class TestGenerator:
     def test_a_large_autoencoder_is_replaced_by_a_linear_map(self, generator, monkeypatch):
         monkeypatch.setattr("syntic.models.generator.SMALL_VAE_PARAMETERS", 0)
         monkeypatch.setattr(type(generator.pipeline.vae), "decode", None)
-        preview = generator._preview(torch.randn(2, 4, 8, 8), 1, 3)
+        preview = generator._preview(torch.randn(2, 4, 8, 8), 2, 3)
         assert preview.size == (32, 32)
 
     def test_what_on_step_raises_stops_it_at_once(self, generator):
