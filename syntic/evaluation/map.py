@@ -75,12 +75,9 @@ class GapMap:
         weights sum to log2(k) (McInnes et al. 2018, Algorithm 3; umap-learn's `init_transform`).
         A feature that is on the map already goes exactly to its place. Deterministic.
 
-        Without the optimisation, because umap-learn's was measured on the shipped map (2,250 points, one
-        core): 18 s of CPU to import it and to take over the map, 42 s where numba's cache is cold, and 4 s
-        for the first point; then 2.5 to 3.2 s for the 500 points that a slider moves (this: 0.02 s). A
-        point's place there depends on the points that it comes with. It would keep more neighbours: of the
-        15 nearest in CLIP's space, 50 % of generated pictures' and 41 % of texts' are among the 15 nearest
-        on the map, after this 39 % and 29 %.
+        Without the optimisation: umap-learn's keeps more neighbours, but takes many seconds to import and to
+        take over a shipped map, seconds more for the points that a slider moves, and gives a point a place
+        that depends on the points that it comes with.
 
         Args:
             features: (n, D) or (D,), unit norm.

@@ -209,19 +209,15 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
     with gr.Row(elem_classes="c-pair", visible=shown):
         label = gr.Dropdown(filters["label"], value=ANY, label="Class", elem_id="c-label")
         count = gr.Dropdown(filters["count"], value=0, label="Objects", elem_id="c-count")
-        setting = gr.Dropdown(
-            filters["setting"],
-            value=ANY,
-            label="Setting",
-            visible=tells_apart(filters["setting"]),
-            elem_id="c-setting",
-        )
-        combination = gr.Dropdown(
-            filters["combination"],
-            value=ANY,
-            label="Kinds of things",
-            visible=tells_apart(filters["combination"]),
-            elem_id="c-combination",
+        setting, combination = (
+            gr.Dropdown(
+                filters[name],
+                value=ANY,
+                label=words,
+                visible=tells_apart(filters[name]),
+                elem_id=f"c-{name}",
+            )
+            for name, words in (("setting", "Setting"), ("combination", "Kinds of things"))
         )
     return {
         "test_set": chosen,
