@@ -21,7 +21,7 @@ HELP = {
     "table4": "the ablation: eight variants, in-domain and cross-domain",
     "figure2": "shares of the training texts",
     "sweep-refinement": "steps of Eq. 2, own caption kept or masked; on validation pictures",
-    "sweep-temperature": "temperatures of Eq. 3; on validation pictures",
+    "sweep-temperature": "temperatures of Eq. 3, in training too or in use alone; on validation pictures",
     "improvements": "text-only improvements of the training, and the gap to clipcap they close",
 }
 README, DETAILS = "README.md", "docs/results.md"
@@ -228,6 +228,7 @@ def _list(plan: Plan, as_json: bool) -> None:
         extra += [f"improvement {run.improvement}"] if run.improvement else []
         extra += [f"{run.refinement_steps} steps of Eq. 2"] if run.refinement_steps is not None else []
         extra += [f"temperature {run.temperature:g}"] if run.temperature is not None else []
+        extra += [f"tested at {run.tested_temperature:g}"] if run.tested_temperature is not None else []
         extra += ["own caption masked"] if run.mask_own_caption else []
         print(", ".join([f"{run.system}: {run.corpus} on {run.test_set}, seed {run.seed}", *extra]))
     for sentence in plan.left_out:

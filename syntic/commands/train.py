@@ -41,8 +41,8 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--improvement",
         metavar="NAME",
-        help="a change of the paper's way, still from texts alone: text-views, hidden-tags or "
-        "text-views-and-hidden-tags",
+        help="a change of the paper's way, still from texts alone: text-views, hidden-tags, image-prefix, "
+        "text-views-and-hidden-tags or image-prefix-and-hidden-tags",
     )
     parser.add_argument(
         "--pictures",

@@ -30,7 +30,7 @@ def write_captions(
         scene: what is there.
         rng: draws words and what is left unsaid.
         count: how many captions.
-        hand: who writes; `people` needs a scene that begins with people.
+        hand: who writes; `people` needs a scene that begins with people or animals.
 
     Raises:
         InputError: if the hand is unknown or does not write about such a scene.

@@ -85,6 +85,7 @@ def _thing(
     )
 
 
+ANIMALS = frozenset({"dog", "cat", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bird"})
 FURNITURE = frozenset({"couch", "bed", "chair", "tv", "book", "suitcase"})
 """What food and small objects may be put on."""
 

@@ -20,6 +20,7 @@ from ..errors import InputError, MissingToolError
 from .captions import write_captions
 from .catalogue import ACTIVITIES, CLOTHES, COLOURS, PEOPLE, THINGS, Activity, Thing
 from .grammar import join, of_several, with_article
+from .hands import people
 from .phrases import COUNTS, ON_SURFACE, ON_WATER, PLACES, RELATIONS
 from .rendering import Renderer, Rendering
 from .scenes import (
@@ -290,7 +291,7 @@ class Composer:
         Args:
             composition: what is there.
             corpus: its hand writes; `everyday` does where a corpus is none of the world's own, or is `people`
-                and the scene does not begin with people.
+                and the scene does not begin with people or animals.
             count: how many captions.
 
         Raises:
@@ -298,7 +299,7 @@ class Composer:
         """
         scene, _ = build_scene(composition)
         hands: dict[str, Hand] = {"everyday": "everyday", "web": "web"}
-        if scene.groups[0].label == "person":
+        if people.writes_about(scene):
             hands["people"] = "people"
         rng = np.random.default_rng([scene.seed, len(scene.groups)])
         return write_captions(scene, rng, count, hands.get(corpus, "everyday"))

@@ -7,6 +7,8 @@ caption says can be read back.
 
 from __future__ import annotations
 
+from .catalogue import ANIMALS
+
 Words = tuple[str, ...]
 
 PLACES: dict[str, Words] = {
@@ -166,6 +168,9 @@ RELATIONS: dict[str, Words] = {
 }
 """How the first group stands to the second: "FIRST relation SECOND"."""
 
+SAYS_THE_VERB = frozenset({"sitting on", "flying over"})
+"""Relations that say what the first group does; no verb stands before them."""
+
 POSITIONS: dict[str, Words] = {
     "next to": ("next to {}", "beside {}"),
     "near": ("nearby", "close by", "near {}", "not far away"),
@@ -205,13 +210,14 @@ ROLES: dict[str, tuple[tuple[str, str], ...]] = {
 """People by what they do; "male" or "female" before it says the rest."""
 
 SEXES = {"man": "male ", "woman": "female ", "person": ""}
-PRONOUNS = {"man": "him", "woman": "her", "person": "them"}
+PRONOUNS = {"man": "him", "woman": "her", "person": "them", "": "it"}
+"""What stands for the first group, by its kind; "" are animals."""
 
-ANIMALS = frozenset({"dog", "cat", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "bird"})
 ANIMALS_LOOK_ON: Words = ("watching", "waiting", "looking on")
 """What animals do when people are busy, besides their own verbs."""
 
 MOVERS = ANIMALS | {
+    "person",
     "car",
     "bus",
     "truck",
@@ -223,7 +229,7 @@ MOVERS = ANIMALS | {
     "kite",
     "frisbee",
 }
-"""Things that a clause of their own may be about: "while a bus is parked behind him"."""
+"""Who and what a clause of its own may be about: "while a bus is parked behind him"."""
 
 BASES: dict[str, str] = {
     "bouncing": "bounce",

@@ -10,20 +10,23 @@ likes to write about.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from ..errors import InputError
-from .catalogue import ACTIVITIES, CLOTHES, COLOURS, FURNITURE, LABELS, THINGS, Activity
+from .catalogue import ACTIVITIES, ANIMALS, CLOTHES, COLOURS, FURNITURE, LABELS, THINGS, Activity
 from .settings import SETTINGS
 
 Split = Literal["train", "validation", "test"]
 Hand = Literal["everyday", "people", "web"]
 HELD_OUT_PERCENT = 15
 PEOPLE_SHARE = 0.24
+ANIMALS_SHARE_OF_PEOPLE = 0.18
+"""Scenes of the hand `people` that begin with an animal, as Flickr30k's pictures of dogs do."""
+
 TIME_SHARES = {"day": 0.6, "sunset": 0.18, "night": 0.22}
 WEATHER_SHARES = {"": 0.72, "cloudy": 0.08, "rain": 0.08, "snowfall": 0.06, "fog": 0.06}
 NO_SNOWFALL = frozenset({"beach", "lake"})
@@ -98,6 +101,11 @@ class Scene:
         return set(combinations(labels, 2))
 
     @property
+    def composition(self) -> Scene:
+        """The scene but for what chance draws of it: two pictures with the same one show the same things."""
+        return replace(self, seed=0, groups=tuple(replace(group, sprite="") for group in self.groups))
+
+    @property
     def combination(self) -> str:
         """Whether texts show these kinds of things together: "single", "seen" or "unseen", see `TestSet`."""
         if not self.pairs:
@@ -127,7 +135,8 @@ def sample_scene(
     Args:
         rng: everything is drawn from it.
         split: which pairs of things there may be.
-        hand: scenes of `people` begin with people; those of `web` are mostly of one kind of things.
+        hand: scenes of `people` begin with people or an animal; those of `web` are mostly of one kind of
+            things.
         kinds: of things at most.
 
     Raises:
@@ -140,7 +149,7 @@ def sample_scene(
     if hand == "people" and wanted:
         count = min(count, 2)  # hardly any two things are held out with people and with each other
     while True:
-        scene = _draw_people_first(rng, count) if hand == "people" else _draw(rng, count)
+        scene = _draw_living_first(rng, count) if hand == "people" else _draw(rng, count)
         if all(is_held_out(*pair) == wanted for pair in scene.pairs):
             return scene
 
@@ -157,8 +166,13 @@ def _draw(rng: np.random.Generator, count: int) -> Scene:
     return _complete(rng, setting, time, first, count)
 
 
-def _draw_people_first(rng: np.random.Generator, count: int) -> Scene:
-    """Draw a scene of `count` groups: an activity, a place where it is done, then the people's company."""
+def _draw_living_first(rng: np.random.Generator, count: int) -> Scene:
+    """Draw a scene of `count` groups: people at an activity or animals, their place, then their company."""
+    if rng.random() < ANIMALS_SHARE_OF_PEOPLE:
+        label = str(rng.choice(sorted(ANIMALS)))
+        setting = str(rng.choice(sorted(THINGS[label].places)))
+        time = _draw_time(rng, setting)
+        return _complete(rng, setting, time, _draw_group(rng, setting, label, most=_most(count)), count)
     activity = list(ACTIVITIES.values())[rng.integers(len(ACTIVITIES))]
     setting = str(rng.choice(sorted(activity.places)))
     time = _draw_time(rng, setting)

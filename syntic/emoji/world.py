@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +64,8 @@ def picture_scenes(
 ) -> Iterator[tuple[Scene, list[str]]]:
     """Yield the scenes of a picture set with their captions, for ever and always the same.
 
-    Pictures of several kinds of things show held-out pairs. Of `people` only every other scene does: in its
-    corpus nothing goes without people, so it never names what is held out with them, and no decoder could
-    learn those words from it. The others are like those of the corpus, but not told in the same words.
+    No two show the same composition. Every other one of several kinds of things shows held-out pairs, which
+    no text names together; the rest are like the scenes of the corpus, but not told in the same words.
 
     Args:
         stream: "train", "validation", "test" or "gallery".
@@ -75,19 +74,22 @@ def picture_scenes(
         corpora: captions that no other picture may have if they name two or more kinds of things.
     """
     described = described_scenes(stream, hand, seed)
-    if hand != "people" or stream == "train":
+    if stream == "train":
         yield from described
         return
     number, _ = _STREAMS[stream]
     rng = np.random.default_rng([seed, number, list(GROUP_SHARES).index(hand), 1])
+    kinds = 2 if hand == "people" else 3  # as many as in the held-out scenes
     unlike_corpora = (
         (scene, captions)
-        for scene, captions in _describe(rng, "train", hand, kinds=2)  # as the held-out scenes of people
+        for scene, captions in _describe(rng, "train", hand, kinds)
         if not any(c in corpora and len(named_labels(c)) >= 2 for c in captions)
     )
-    while True:
-        yield next(described)
-        yield next(unlike_corpora)
+    shown: set[Scene] = set()
+    for source in cycle((described, unlike_corpora)):
+        scene, captions = next(pair for pair in source if pair[0].composition not in shown)
+        shown.add(scene.composition)
+        yield scene, captions
 
 
 def captions_to_keep_out(counts: Mapping[str, int], seed: int = 0) -> set[str]:

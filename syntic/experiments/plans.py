@@ -21,6 +21,10 @@ SEEDS = 3
 SHARES = (0.01, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 REFINEMENT_STEPS = (0, 100, 500, 1000, 2000)
 INVERSE_TEMPERATURES = (20, 50, 80, 100, 150, 200)
+TESTED_TEMPERATURES = (80, 100, 130, 160)
+TESTED_VARIANTS = ("fp", "fp+fo", "fp+af", "syntic")
+"""Variants that are tested at other temperatures than they learned at."""
+
 COCO, FLICKR, WEB = "MSCOCO", "Flickr30k", "SS1M"
 TABLE1_SYSTEMS = (
     *("butd", "clipcap", "barraco", "feng", "laina", "esper-style"),
@@ -47,6 +51,7 @@ class Run:
         improvement: of the training, see `syntic.method.improvement`.
         refinement_steps: of Eq. 2; None is the profile's.
         temperature: of Eq. 3, in training and at inference; None is the profile's.
+        tested_temperature: of Eq. 3 at inference alone; None is that of the training.
         mask_own_caption: whether Eq. 3 leaves out each caption's own text while training.
     """
 
@@ -59,6 +64,7 @@ class Run:
     improvement: str | None = None
     refinement_steps: int | None = None
     temperature: float | None = None
+    tested_temperature: float | None = None
     mask_own_caption: bool = False
 
 
@@ -285,6 +291,11 @@ def _sweep_temperature(maker: _Maker) -> None:
     for inverse in INVERSE_TEMPERATURES:
         chosen = None if abs(1 / inverse - usual) < 1e-9 else 1 / inverse
         maker.add_row(f"temperature 1/{inverse}", "validation", replace(run, temperature=chosen))
+    for variant in TESTED_VARIANTS:  # refined pictures are projected onto fewer texts than real ones
+        for inverse in TESTED_TEMPERATURES:
+            chosen = None if abs(1 / inverse - usual) < 1e-9 else 1 / inverse
+            changed = replace(run, system=variant, tested_temperature=chosen)
+            maker.add_row(f"{variant}, tested at 1/{inverse}", "validation, trained at the usual", changed)
 
 
 def _improvements(maker: _Maker) -> None:

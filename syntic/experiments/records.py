@@ -79,5 +79,5 @@ def save_record(folder: Path, record: Record) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(packed))
     for other in folder.glob(record_path(folder, run, "*").name):
         known = load_record(other) if other != path else None
-        if known is not None and known.run == record.run:
+        if known is not None and Run(**known.run) == run:
             other.unlink()

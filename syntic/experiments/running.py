@@ -174,7 +174,7 @@ class Bench:
             "search": search,
             "texts": {"captions": hash_captions(store.captions), "features": store.fingerprint},
             "support": support.fingerprint,
-            "temperature": run.temperature or profile.corpus(projected).temperature,
+            "temperature": run.tested_temperature or run.temperature or profile.corpus(projected).temperature,
             "projection": asdict(profile.projection),
             "models": {
                 "encoder": fingerprint_model(encoder.model, encoder.revision),
@@ -192,7 +192,7 @@ class Bench:
         components = self.components.having(
             run.corpus,
             decoders=folder,
-            temperature=run.temperature,
+            temperature=run.tested_temperature or run.temperature,
             store=self.trainings.store(run) if run.share < 1 else None,
         )
         captioner = build_system(run.system, self._request(run, components))

@@ -89,9 +89,15 @@ IMPROVEMENTS: dict[str, Improvement] = {
         ),
         Improvement(
             name="text-views-and-hidden-tags",
-            summary="both at once",
+            summary="captions' own features are shown, and tags are hidden",
             text_share=1 / 3,
             hidden_tags=0.3,
+        ),
+        Improvement(
+            name="image-prefix-and-hidden-tags",
+            summary="the picture's own feature is read too, and tags are hidden",
+            hidden_tags=0.3,
+            image_prefix=True,
         ),
     )
 }

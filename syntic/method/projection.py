@@ -184,34 +184,29 @@ def _project_block(
     scaled = (queries / temperature).T.contiguous()
     maximum = queries.new_full((rows,), torch.finfo(queries.dtype).min)
     total = queries.new_zeros(rows)  # sum of exp(logit - maximum)
-    moment = queries.new_zeros(rows)  # sum of exp(logit - maximum) * (logit - maximum)
     mixture = queries.new_zeros(rows, width)  # sum of exp(logit - maximum) * t
     best = _Best(queries, top_k)
     size = max(1, min(TEXT_VALUES // width, WEIGHT_VALUES // rows))
     for start in range(0, len(support), size):
         texts = support[start : start + size]  # (C, D)
         logits = texts @ scaled  # (C, B)
-        masked = None if own is None else _own_places(own - start, len(texts))
-        if masked is not None:
-            logits[masked] = -math.inf
+        if own is not None:
+            logits[_own_places(own - start, len(texts))] = -math.inf
         highest = logits.amax(dim=0)  # (B,); -inf where there is nothing but the own caption
         best.update(logits, highest, start)
 
         raised = torch.maximum(maximum, highest)
-        shift = maximum - raised
-        scale = shift.exp()
-        logits = logits.sub_(raised)
-        weights = logits.exp()
-        if masked is not None:
-            logits[masked] = 0.0  # its weight is 0, and 0 times -inf would be no number
-        moment = scale * (moment + torch.where(total > 0, total * shift, total))
-        moment = moment + torch.linalg.vecdot(weights, logits, dim=0)
+        scale = (maximum - raised).exp()
+        weights = logits.sub_(raised).exp_()
         total = scale * total + weights.sum(dim=0)
         mixture = torch.addmm(mixture.mul_(scale[:, None]), weights.T, texts)
         maximum = raised
-    projected = torch.nn.functional.normalize(mixture / total[:, None], dim=1)
+    mixture /= total[:, None]
+    # -sum w log w = log total + maximum - sum w logit; the mean of the logits is the logit of the mean text.
+    above_mean = torch.linalg.vecdot(support[best.indices[:, 0]] - mixture, scaled.T)
+    entropy = (total.log() + above_mean).clamp(min=0)
+    projected = torch.nn.functional.normalize(mixture, dim=1)
     top_weights = (best.logits - maximum[:, None]).exp() / total[:, None]
-    entropy = (total.log() - moment / total).clamp(min=0)
     return projected, best.indices, top_weights, best.logits * temperature, entropy
 
 

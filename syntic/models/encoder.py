@@ -152,7 +152,7 @@ class ClipEncoder:
         return self._encode(
             [images[i : i + IMAGE_BATCH] for i in range(0, len(images), IMAGE_BATCH)],
             lambda batch: torch.stack([self.preprocess(image) for image in batch]),
-            self.model.encode_image,
+            type(self.model).encode_image,
         )
 
     @torch.no_grad()
@@ -190,12 +190,49 @@ class ClipEncoder:
         return self._encode(
             [texts[i : i + TEXT_BATCH] for i in range(0, len(texts), TEXT_BATCH)],
             self.tokenize,
-            self.model.encode_text,
+            encode_tokens if reads_forward(self.model) else type(self.model).encode_text,
         )
 
     def _encode(self, batches: list[Any], prepare: Callable[[Any], Tensor], tower: Any) -> Tensor:
-        features = [tower(prepare(batch).to(self.device), normalize=True).float() for batch in batches]
+        features = [
+            tower(self.model, prepare(batch).to(self.device), normalize=True).float() for batch in batches
+        ]
         return torch.cat(features) if features else torch.zeros(0, self.width, device=self.device)
+
+
+def reads_forward(model: Any) -> bool:
+    """Whether the text tower looks back only and is read at the end mark, so that padding changes nothing."""
+    tower = getattr(model, "text", model)
+    pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", ""))
+    mask = getattr(tower, "attn_mask", None)
+    return pool == "argmax" and mask is not None and getattr(tower, "cls_emb", None) is None
+
+
+def encode_tokens(model: Any, tokens: Tensor, *, normalize: bool = False) -> Tensor:
+    """Encode texts as open_clip's `encode_text` does, but for the padding behind the longest of them.
+
+    open_clip computes the full context, of which captions fill a seventh (77 positions) to a third (32).
+
+    Args:
+        model: an open_clip model that `reads_forward`.
+        tokens: (B, context) ids; the end mark has the highest.
+        normalize: to unit norm.
+
+    Returns:
+        (B, D) features.
+    """
+    tower = getattr(model, "text", model)
+    ends = tokens.argmax(dim=1)  # (B,)
+    length = int(ends.max()) + 1
+    dtype = tower.transformer.get_cast_dtype()
+    hidden = tower.token_embedding(tokens[:, :length]).to(dtype)  # (B, L, W)
+    hidden = hidden + tower.positional_embedding[:length].to(dtype)
+    hidden = tower.ln_final(tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length]))
+    features = hidden[torch.arange(len(tokens), device=tokens.device), ends]
+    project = tower.text_projection
+    if project is not None:
+        features = project(features) if isinstance(project, torch.nn.Linear) else features @ project
+    return torch.nn.functional.normalize(features, dim=-1) if normalize else features
 
 
 def _loading_options(settings: EncoderSettings) -> dict[str, Any]:

@@ -111,6 +111,9 @@ def test_settings_are_compared_on_validation_pictures(full):
     assert {run.mask_own_caption for run in refinement.runs} == {False, True}
     usual = next(row for row in temperature.rows if row.name == "temperature 1/100")
     assert usual.runs[0].temperature is None  # the profile's own, so the decoder of the tables is used
+    tested = [run for run in temperature.runs if run.tested_temperature is not None]
+    assert {run.system for run in tested} == {"fp", "fp+fo", "fp+af", "syntic"}
+    assert all(run.temperature is None for run in tested)  # decoders of the tables, too
 
 
 def test_improvements_come_with_validation_first_and_the_upper_bound(full, small):

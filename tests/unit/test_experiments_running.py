@@ -217,6 +217,19 @@ def test_a_temperature_holds_in_training_and_at_inference(bench, monkeypatch):
     assert record.training["settings"]["temperature"] == 0.05
 
 
+def test_a_tested_temperature_holds_at_inference_alone(bench, monkeypatch):
+    seen = []
+    original = scoring.evaluate_captioner
+    monkeypatch.setattr(
+        "syntic.experiments.running.evaluate_captioner",
+        lambda captioner, *a, **k: seen.append(captioner) or original(captioner, *a, **k),
+    )
+    usual, tested = bench.record(run_of("fp")), bench.record(run_of("fp", tested_temperature=0.05))
+    assert seen[-1].temperature == 0.05
+    assert tested.key != usual.key
+    assert tested.training == usual.training
+
+
 def test_the_targets_texts_are_projected_onto(bench):
     run = run_of("syntic-tt", domain="people", test_set="people")
     described = bench.describe(run)

@@ -17,6 +17,7 @@ from tiny_models import LABELS, draw_picture, register_clip_by_name
 
 from syntic.errors import Cancelled, CheckpointError, ShapeError
 from syntic.models import ClipEncoder, Detector, Generator
+from syntic.models.encoder import reads_forward
 from syntic.models.generator import redraw_seed
 from syntic.profiles.profile import DetectorSettings, EncoderSettings, GeneratorSettings
 
@@ -176,6 +177,25 @@ class TestEncoder:
     def test_a_text_longer_than_the_context_is_cut(self, encoder, named_encoder):
         for model in (encoder, named_encoder):
             assert model.encode_texts(["dog " * 200]).shape == (1, model.width)
+
+    @pytest.mark.parametrize("which", ["encoder", "named_encoder", "resnet_encoder"])
+    def test_padding_is_not_computed_and_changes_nothing(self, request, which):
+        encoder = request.getfixturevalue(which)
+        texts = ["a dog", "two cats on a bench", "", "dog " * 200]
+        whole = encoder.model.encode_text(encoder.tokenize(texts), normalize=True)
+        torch.testing.assert_close(encoder.encode_texts(texts), whole)
+        torch.testing.assert_close(encoder.encode_texts(texts[:3]), whole[:3])
+
+    def test_a_text_tower_that_looks_both_ways_reads_the_padding_too(self, encoder, tiny_profile):
+        config = json.loads((Path(tiny_profile.encoder.model[10:]) / "open_clip_config.json").read_text())
+        model = config["model_cfg"] | {"text_cfg": config["model_cfg"]["text_cfg"] | {"no_causal_mask": True}}
+        model.pop("custom_text", None)
+        torch.manual_seed(0)
+        both_ways = ClipEncoder(open_clip.CustomTextCLIP(**model), encoder.preprocess, encoder.tokenize, CPU)
+        tokens = encoder.tokenize(["a dog"])
+        whole = both_ways.model.encode_text(tokens, normalize=True)
+        torch.testing.assert_close(both_ways.encode_texts(["a dog"]), whole)
+        assert not reads_forward(both_ways.model)
 
     def test_features_can_be_trained_on(self, encoder):
         layer = torch.nn.Linear(encoder.width, 1)

@@ -34,7 +34,6 @@ from syntic.emoji.pretraining.cli import add_pretrain_arguments, run_pretrain
 from syntic.emoji.pretraining.clip import (
     ClipSettings,
     ClipTask,
-    encode_tokens,
     export_clip,
     load_clip,
     matching_loss,
@@ -56,6 +55,7 @@ from syntic.emoji.pretraining.planner import (
 )
 from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH, END, START, train_tokenizer
 from syntic.errors import CheckpointError, DataError
+from syntic.models.encoder import encode_tokens
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (240, 210, 40)}
 SHAPES = ["circle", "square"]
@@ -390,7 +390,7 @@ def test_clip_learns_and_open_clip_reads_it(clip: tuple[Run, list[float], Path],
     tokens = tokenize(texts)
     assert tokens.shape == (3, CONTEXT_LENGTH)
     with torch.no_grad():
-        expected = encode_tokens(run.average, run.task.tokens(texts))
+        expected = encode_tokens(run.average, run.task.tokens(texts), normalize=True)
         assert torch.allclose(model.encode_text(tokens, normalize=True), expected, atol=2e-3)
         picture = preprocess(Image.fromarray(data.images[3]))
         ours = prepare(data.pictures(np.array([3])), SMALLEST_CLIP.image_size_px)[0]

@@ -17,10 +17,8 @@ from ..grammar import (
     there_is,
     time,
 )
-from ..phrases import OPENINGS, SCENERY
+from ..phrases import OPENINGS, SAYS_THE_VERB, SCENERY
 from ..scenes import Group, Scene
-
-_SAYS_THE_VERB = ("sitting on", "flying over")
 
 
 def write_full(scene: Scene, rng: np.random.Generator) -> str:
@@ -30,7 +28,7 @@ def write_full(scene: Scene, rng: np.random.Generator) -> str:
     if not others:
         return join(subject, verb, place(scene, rng), when)
     words = relation(scene, rng)
-    if words in _SAYS_THE_VERB or not (first.activity or rng.random() < 0.4):
+    if words in SAYS_THE_VERB or not (first.activity or rng.random() < 0.4):
         verb = ""
     where = place(scene, rng, words)
     rest = " and ".join(_in_full(group, rng) for group in others)
@@ -73,7 +71,7 @@ def _about_two(scene: Scene, subject: str, rng: np.random.Generator) -> str:
     where = place(scene, rng, words)
     form = rng.random()
     if form < 0.5:
-        verb = "" if words in _SAYS_THE_VERB else sometimes(verb, rng, 0.5)
+        verb = "" if words in SAYS_THE_VERB else sometimes(verb, rng, 0.5)
         where = sometimes(where, rng, 0.5)
         if stays_apart(scene):
             return join(subject, verb, where, words, second)

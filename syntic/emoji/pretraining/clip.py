@@ -25,6 +25,7 @@ from syntic.emoji.catalogue import LABELS, PROMPTS
 from syntic.emoji.pretraining.data import EpochSampler, SceneData
 from syntic.emoji.pretraining.export import replaced_folder
 from syntic.emoji.pretraining.tokenizer import CONTEXT_LENGTH, TOKENIZER_FILES
+from syntic.models.encoder import encode_tokens
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 WEIGHTS = "open_clip_model.safetensors"
@@ -128,7 +129,7 @@ class ClipTask:
         captions = [self._draw_caption(index, random) for index in indices]
         crops = augment(pictures, self.settings, random)
         image_features = model.encode_image(crops, normalize=True)  # (B, D)
-        text_features = encode_tokens(model, self.tokens(captions))  # (B, D)
+        text_features = encode_tokens(model, self.tokens(captions), normalize=True)  # (B, D)
         scale = model.logit_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
         with torch.autocast("cpu", enabled=False):  # a hundred times what bfloat16 rounds is no similarity
             logits = scale * image_features.float() @ text_features.float().T  # (B, B)
@@ -168,7 +169,8 @@ class ClipTask:
             model.encode_image(prepare(self.data.pictures(part), self.settings.image_size_px), normalize=True)
             for part in np.array_split(indices, max(1, len(indices) // 100))
         ]
-        image_features, text_features = torch.cat(images), encode_tokens(model, self.tokens(captions))
+        image_features = torch.cat(images)  # (N, D)
+        text_features = encode_tokens(model, self.tokens(captions), normalize=True)
         similarities = image_features @ text_features.T  # (N, N)
         best = similarities.topk(min(5, len(captions)), dim=1).indices.tolist()
         hits = [[captions[other] == captions[row] for other in others] for row, others in enumerate(best)]
@@ -199,27 +201,6 @@ def augment(pictures: Tensor, settings: ClipSettings, random: np.random.Generato
     centre = crops.mean((1, 2, 3), keepdim=True)
     crops = (crops - centre) * (1 + changes[0]) + centre * (1 + changes[1])
     return prepare(crops.clamp_(0, 1), settings.image_size_px)
-
-
-def encode_tokens(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
-    """Text features without computing the padding behind the longest text.
-
-    open_clip's own `encode_text` always computes the full context; attention is causal, so what comes behind
-    the end token changes nothing.
-
-    Args:
-        model: the CLIP.
-        tokens: (B, L) ids, L up to the context length.
-
-    Returns:
-        (B, D) unit norm.
-    """
-    text = model.text
-    length = tokens.shape[1]
-    hidden = text.token_embedding(tokens) + text.positional_embedding[:length]  # (B, L, W)
-    hidden = text.ln_final(text.transformer(hidden, attn_mask=text.attn_mask[:length, :length]))
-    pooled = hidden[torch.arange(len(tokens)), tokens.argmax(dim=1)]  # (B, W), at the end token
-    return F.normalize(pooled @ text.text_projection, dim=-1)
 
 
 def matching_loss(logits: Tensor, captions: list[str], is_true: Tensor | None = None) -> Tensor:
