@@ -47,7 +47,7 @@ LOOKS = {  # ending of the name -> width, height, theme, whether the whole page
     "-phone": (390, 844, "light", True),
 }
 VIEWS = [f"{name}{look}" for name in PAGES for look in LOOKS]
-README = ("walk-through", "modality-gap", "compare", "learn")
+README = tuple(PAGES)
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ class TestEveryHand:
                 r"(pair|couple|group|bunch) of (pairs?|pieces?|cups|slices|bottles) of", caption
             ), caption
             assert not re.search(r"\b(\w+) \1\b", caption), caption
-            assert not re.search(r"\bday\b.*\b(night|dark)\b|\bsunny\b.*(cloud|rain|fog)", caption), caption
+            assert not re.search(r"\bday\b.*\b(night|dark)\b|\bsunny\b.*\b(cloud|rain|fog)", caption), caption
 
     def test_captions_of_a_scene_differ(self, written):
         assert np.mean([len(set(captions)) for _, captions in written[1]]) > 4.5

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from syntic.baselines import PICTURE_RECIPES
+from syntic.baselines.decoding import DecoderCaptioner
 from syntic.errors import CheckpointError, DataError, InputError
 from syntic.evaluation import metrics, scoring
 from syntic.evaluation.metrics import Scores
@@ -205,27 +206,27 @@ def test_a_share_projects_onto_its_own_texts_only(bench, monkeypatch):
     assert len(bench.components.feature_store("everyday")) == 27  # the others keep theirs
 
 
-def test_a_temperature_holds_in_training_and_at_inference(bench, monkeypatch):
-    seen = []
+@pytest.fixture()
+def captioners(monkeypatch):
+    """The captioners that are evaluated from here on."""
+    seen: list[DecoderCaptioner] = []
     original = scoring.evaluate_captioner
     monkeypatch.setattr(
         "syntic.experiments.running.evaluate_captioner",
         lambda captioner, *a, **k: seen.append(captioner) or original(captioner, *a, **k),
     )
+    return seen
+
+
+def test_a_temperature_holds_in_training_and_at_inference(bench, captioners):
     record = bench.record(run_of("fp", temperature=0.05))
-    assert seen[0].temperature == 0.05
+    assert captioners[0].temperature == 0.05
     assert record.training["settings"]["temperature"] == 0.05
 
 
-def test_a_tested_temperature_holds_at_inference_alone(bench, monkeypatch):
-    seen = []
-    original = scoring.evaluate_captioner
-    monkeypatch.setattr(
-        "syntic.experiments.running.evaluate_captioner",
-        lambda captioner, *a, **k: seen.append(captioner) or original(captioner, *a, **k),
-    )
+def test_a_tested_temperature_holds_at_inference_alone(bench, captioners):
     usual, tested = bench.record(run_of("fp")), bench.record(run_of("fp", tested_temperature=0.05))
-    assert seen[-1].temperature == 0.05
+    assert captioners[-1].temperature == 0.05
     assert tested.key != usual.key
     assert tested.training == usual.training
 
