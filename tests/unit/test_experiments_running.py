@@ -206,7 +206,7 @@ def test_a_share_projects_onto_its_own_texts_only(bench, monkeypatch):
     assert len(bench.components.feature_store("everyday")) == 27  # the others keep theirs
 
 
-@pytest.fixture()
+@pytest.fixture
 def captioners(monkeypatch):
     """The captioners that are evaluated from here on."""
     seen: list[DecoderCaptioner] = []
