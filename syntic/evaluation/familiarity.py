@@ -19,6 +19,8 @@ from PIL import Image
 
 USUAL = 0.975  # the share of the world's own pictures that have a usual cosine
 USUAL_TEXTURE = 0.99  # and that of those with a usual texture: few are learned from, and few are needed
+DOUBTFUL = 0.25  # the share of them whose content is known least
+DOUBTFUL_TEXTURE = 0.97  # their texture has to be more usual than that of others
 SIDE_PX = 64  # of the middle square that the texture is taken from, so that the picture's size has no say
 SCALES = (1, 2, 4, 8)  # pixels are averaged over so many a side
 QUANTILES = (0.3, 0.6, 0.9)
@@ -37,7 +39,7 @@ class Familiarity:
         similarity: cosine to the nearest of them.
         usual_similarity: at least this have 97.5 % of the world's own pictures.
         texture: Mahalanobis distance of its texture to theirs; 0 where none is known.
-        usual_texture: at most this have 99 % of them.
+        usual_texture: at most this have 99 % of them, or 97 % where what the picture shows is little known.
     """
 
     similarity: float
@@ -81,11 +83,13 @@ class KnownTextures:
         mean: (T,) of them.
         precision: (T, T) inverse of their shrunk covariance.
         usual: largest Mahalanobis distance that is usual.
+        usual_if_doubtful: the same for pictures whose content is little known.
     """
 
     mean: np.ndarray
     precision: np.ndarray
     usual: float = float("inf")
+    usual_if_doubtful: float = float("inf")
 
     @classmethod
     def learn(cls, images: Sequence[Image.Image]) -> KnownTextures:
@@ -94,7 +98,8 @@ class KnownTextures:
         covariance = np.cov(textures.T)
         ridge = SHRINKAGE * np.trace(covariance) / len(covariance) + 1e-9
         known = cls(textures.mean(axis=0), np.linalg.inv(covariance + ridge * np.eye(len(covariance))))
-        return cls(known.mean, known.precision, float(np.quantile(known._distances(textures), USUAL_TEXTURE)))
+        limits = np.quantile(known._distances(textures), (USUAL_TEXTURE, DOUBTFUL_TEXTURE)).tolist()
+        return cls(known.mean, known.precision, *limits)
 
     def distance(self, image: Image.Image) -> float:
         """Return the Mahalanobis distance of a picture's texture."""
@@ -114,11 +119,13 @@ class KnownWorld:
     Attributes:
         features: (M, D) unit norm.
         usual_similarity: lowest cosine that is usual.
+        sure_similarity: a lower cosine leaves in doubt what the picture shows.
         textures: of the world's own pictures; None where there are none to look at.
     """
 
     features: np.ndarray
     usual_similarity: float = -1.0
+    sure_similarity: float = -1.0
     textures: KnownTextures | None = None
 
     @classmethod
@@ -139,19 +146,21 @@ class KnownWorld:
             rows = np.sort(np.random.default_rng(0).permutation(len(features))[:_OWN_SAMPLE])
             own = world.features[rows]
         similarities = world.similarities(np.asarray(own, dtype=np.float32), leave_out=rows)
-        usual = float(np.quantile(similarities, 1 - USUAL))
-        return cls(world.features, usual, KnownTextures.learn(images) if len(images) > 1 else None)
+        usual, sure = np.quantile(similarities, (1 - USUAL, DOUBTFUL)).tolist()
+        textures = KnownTextures.learn(images) if len(images) > 1 else None
+        return cls(world.features, usual, sure, textures)
 
     def measure(self, feature: np.ndarray, image: Image.Image | None = None) -> Familiarity:
         """Return how far one picture is: its feature (D,) and, where it is given, itself."""
         similarity = float(self.similarities(np.asarray(feature, dtype=np.float32)[None])[0])
         if self.textures is None or image is None:
             return Familiarity(similarity=similarity, usual_similarity=self.usual_similarity)
+        is_sure = similarity >= self.sure_similarity
         return Familiarity(
             similarity=similarity,
             usual_similarity=self.usual_similarity,
             texture=self.textures.distance(image),
-            usual_texture=self.textures.usual,
+            usual_texture=self.textures.usual if is_sure else self.textures.usual_if_doubtful,
         )
 
     def similarities(self, rows: np.ndarray, *, leave_out: np.ndarray | None = None) -> np.ndarray:

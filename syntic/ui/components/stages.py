@@ -96,8 +96,8 @@ def outside_words(known: Familiarity) -> str:
         )
     if known.texture > known.usual_texture:
         shown.append(
-            f"it is drawn in another way, its texture {known.texture:.1f} from this world’s, where 99 % of "
-            f"this world’s pictures lie within {known.usual_texture:.1f}"
+            f"it is drawn in another way, its texture {known.texture:.1f} from this world’s, where nearly "
+            f"all of this world’s pictures lie within {known.usual_texture:.1f}"
         )
     return f"This picture seems to be from outside the world that the decoder knows: {'; '.join(shown)}."
 
