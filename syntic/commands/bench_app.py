@@ -66,7 +66,7 @@ def add_synthesis(synthesis: argparse.ArgumentParser) -> None:
         synthesis,
         "Synthesize made-up captions with tiny models at several sizes: time has to grow with their number,\n"
         "memory has not.",
-        "python -m syntic bench synthesis --rows 2000,20000,200000 --workers 8 --out runs/synthesis.json",
+        "python -m syntic bench synthesis --rows 2000,20000,200000 --workers 8 --batch-size 64",
     )
     synthesis.add_argument(
         "--rows", type=numbers, default=[256, 512, 1024], metavar="N,...", help="default 256,512,1024"

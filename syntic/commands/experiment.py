@@ -72,7 +72,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, metavar="N", help="trainings of each system that learns from texts (default 3)"
     )
     parser.add_argument(
-        "--only", action="append", metavar="SYSTEM", help="only this system; can be given several times"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="only this system or row of the table; can be given several times",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="take only the first N pictures of each set")
     parser.add_argument(

@@ -60,6 +60,13 @@ class RowResult:
         return spread(self._values(metric))
 
     @property
+    def words(self) -> float:
+        """Mean number of words of a caption, over pictures and seeds."""
+        return float(
+            np.mean([len(text.split()) for record in self.records for text in record.captions.values()])
+        )
+
+    @property
     def cider_each(self) -> list[list[float]]:
         """CIDEr of each picture for each seed."""
         return [record.cider_each for record in self.records]
@@ -276,14 +283,16 @@ class Results:
             return []
         lines = [
             "",
-            "True of the scene: precision (P) and recall (R) of what captions name.",
+            "True of the scene: precision (P) and recall (R) of what captions name; words: of a caption, in "
+            "the mean.",
             "",
-            "| system | " + " | ".join(TRUTH_METRICS.values()) + " |",
-            "|---|" + "---|" * len(TRUTH_METRICS),
+            "| system | words | " + " | ".join(TRUTH_METRICS.values()) + " |",
+            "|---|" + "---|" * (len(TRUTH_METRICS) + 1),
         ]
         for result in self.rows:
             if result.records:
-                cells = [_number(result.mean(metric)) for metric in TRUTH_METRICS]
+                figures = [result.words, *map(result.mean, TRUTH_METRICS)]
+                cells = [_number(figure) for figure in figures]
                 lines.append(f"| {result.row.name}, {result.row.group} | " + " | ".join(cells) + " |")
         return lines
 

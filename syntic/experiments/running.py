@@ -8,7 +8,7 @@ runs, and a changed setting is measured anew.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,14 +265,14 @@ class Bench:
         return self._pictures[key]
 
 
-def only(plan: Plan, systems: list[str]) -> Plan:
-    """Return a plan's rows of some systems.
+def only(plan: Plan, names: Collection[str]) -> Plan:
+    """Return a plan's rows of some names or systems.
 
     Raises:
         InputError: if it has none of them.
     """
-    rows = tuple(row for row in plan.rows if row.runs[0].system in systems)
+    rows = tuple(row for row in plan.rows if {row.name, row.runs[0].system} & set(names))
     if not rows:
-        known = ", ".join(dict.fromkeys(row.runs[0].system for row in plan.rows))
-        raise InputError(f"{plan.name} has no system {', '.join(systems)}; it has: {known}.")
+        known = "; ".join(dict.fromkeys(name for row in plan.rows for name in (row.name, row.runs[0].system)))
+        raise InputError(f"{plan.name} has no row or system {', '.join(names)}; it has: {known}.")
     return replace(plan, rows=rows)

@@ -151,5 +151,8 @@ def test_what_cannot_be_planned_is_refused(small):
         make_plan("sweep-temperature", unseen)
     plan = make_plan("table4", small)
     assert {run.system for run in only(plan, ["fo"]).runs} == {"fo"}
-    with pytest.raises(InputError, match="table4 has no system decap; it has: baseline, fo"):
+    with pytest.raises(InputError, match="table4 has no row or system decap; it has: baseline; fo"):
         only(plan, ["decap"])
+    sweep = make_plan("sweep-refinement", small)
+    row = "100 steps, own caption masked"
+    assert [row.name for row in only(sweep, [row]).rows] == [row]
