@@ -158,7 +158,7 @@ def _column_head(column: StageMeasures) -> str:
         return f'<th scope="col">{name}</th>'
     return (
         f'<th scope="col"><button type="button" data-stage="{column.key}" title="Show it alone on the map">'
-        f'<i class="g-mark {column.key}"></i>{name}</button></th>'
+        f'<i class="g-mark {column.key}"></i>&#8288;{name}</button></th>'
     )
 
 

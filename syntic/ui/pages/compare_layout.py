@@ -88,7 +88,7 @@ def filter_choices(service: SynticService, test_set: str) -> dict[str, list[tupl
     return {
         "label": [("any class", ANY), *((label, label) for label in found.labels)],
         "count": [
-            ("any number of objects", 0),
+            ("any number", 0),
             *((f"{count} or more" if count == MANY else str(count), count) for count in found.counts),
         ],
         "setting": [("any setting", ANY), *((setting, setting) for setting in found.settings)],
