@@ -83,7 +83,7 @@ def _check_models(profile: Profile) -> list[Check]:
 
 def _check_data(profile: Profile) -> list[Check]:
     from ..data import FeatureStore, TestSet, TrainingPictures, read_corpus
-    from ..data.features import identify_encoder
+    from ..data.fingerprints import identify_encoder
 
     def look_at_features(folder: Path) -> str:
         store = FeatureStore.open(folder)

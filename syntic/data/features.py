@@ -28,8 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
-from ..profiles.profile import EncoderSettings
 from .atomic import write_atomically, write_text_atomically
+from .fingerprints import name_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -38,29 +38,6 @@ PIECES = "pieces"
 COLUMNS = {"caption", "seed", "text_feature", "image_feature", "tags", "tag_scores"}
 FEATURE_COLUMNS = ("text_feature", "image_feature")
 LARGE_BYTES = 2**30  # of both features in float32; MSCOCO's 566,747 captions take twice as much
-WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".json"}
-
-
-def fingerprint_model(name: str, revision: str | None = None) -> str:
-    """Name a model by what it is: a hash of its weights and configuration files, or its hub name.
-
-    Args:
-        name: a folder, `local-dir:` and a folder, or a hub name, as in a profile.
-        revision: on the hub, where the profile names one.
-    """
-    folder = Path(name.removeprefix("local-dir:"))
-    if not folder.is_dir():
-        return name if revision is None else f"{name}@{revision}"
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in WEIGHT_SUFFIXES):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def hash_captions(captions: Sequence[str]) -> str:
-    """Hash a corpus: its captions in their order."""
-    return hashlib.sha256("\n".join(captions).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,7 +317,7 @@ class FeatureStore:
         Raises:
             DataError: naming both.
         """
-        made_with = _name_encoder(
+        made_with = name_encoder(
             self.header.models.get("encoder", "unknown"), self.header.settings.get("pretrained")
         )
         if made_with != identity:
@@ -454,15 +431,6 @@ class _UnpackedFeatures:
             features[start : start + len(values)] = _unpack(values)
             start += len(values)
         features.flush()
-
-
-def identify_encoder(encoder: EncoderSettings) -> str:
-    """Name a profile's CLIP by what it is: its fingerprint, and its weights where it has them by name."""
-    return _name_encoder(fingerprint_model(encoder.model, encoder.revision), encoder.pretrained)
-
-
-def _name_encoder(fingerprint: str, pretrained: str | None) -> str:
-    return f"{fingerprint} ({Path(pretrained).name})" if pretrained else fingerprint
 
 
 def shard_path(folder: Path, shard: int) -> Path:

@@ -22,7 +22,8 @@ from PIL import Image
 from ..errors import Cancelled, InputError
 from ..profiles import Profile
 from ..types import Detection
-from .features import FeatureRows, FeatureWriter, StoreHeader, fingerprint_model, hash_captions
+from .features import FeatureRows, FeatureWriter, StoreHeader
+from .fingerprints import fingerprint_model, hash_captions
 from .tags import unique_tags
 
 logger = logging.getLogger(__name__)

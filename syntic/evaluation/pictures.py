@@ -21,7 +21,7 @@ from torch import Tensor
 from ..baselines import NO_VIEWS, View, decode_pictures
 from ..data.atomic import write_atomically, write_text_atomically
 from ..data.coco import TestSet
-from ..data.features import fingerprint_model
+from ..data.fingerprints import fingerprint_model
 from ..data.images import load_image
 from ..data.tags import MAX_TAGS, TextEncoder, unique_tags
 from ..method import CaptionModel, SupportSet

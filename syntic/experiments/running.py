@@ -26,7 +26,7 @@ from ..baselines import (
     zerocap,
 )
 from ..data.coco import TestSet
-from ..data.features import fingerprint_model, hash_captions
+from ..data.fingerprints import fingerprint_model, hash_captions
 from ..errors import DataError, InputError
 from ..evaluation import metrics
 from ..evaluation.clip_score import clip_scores

@@ -18,7 +18,8 @@ import torch
 from ..baselines import PICTURE_RECIPES, RECIPES
 from ..baselines import language_model as corpus_model
 from ..data import TrainingPictures
-from ..data.features import FeatureStore, fingerprint_model, hash_captions
+from ..data.features import FeatureStore
+from ..data.fingerprints import fingerprint_model, hash_captions
 from ..errors import CheckpointError
 from ..evaluation.pictures import encode_files
 from ..method import CaptionModel, load_checkpoint

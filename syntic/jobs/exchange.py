@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..data.atomic import write_atomically
-from ..data.features import fingerprint_model
+from ..data.fingerprints import fingerprint_model
 from ..errors import CheckpointError, InputError
 from ..method import Variant, load_checkpoint
 from ..method.components import Components

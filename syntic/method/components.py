@@ -15,7 +15,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..data.features import FeatureStore, identify_encoder
+from ..data.features import FeatureStore
+from ..data.fingerprints import identify_encoder
 from ..errors import CheckpointError
 from ..models import ClipEncoder, Detector, Generator
 from ..profiles import Profile

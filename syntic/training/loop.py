@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from ..baselines import TextOnly
-from ..data.features import FeatureStore, identify_encoder
+from ..data.features import FeatureStore
+from ..data.fingerprints import identify_encoder
 from ..errors import Cancelled, DataError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, DecoderConfig, Variant, save_checkpoint

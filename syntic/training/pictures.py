@@ -23,7 +23,7 @@ from ..baselines import (
 )
 from ..baselines import language_model as corpus_model
 from ..data import TestSet, TrainingPictures, read_captions
-from ..data.features import identify_encoder
+from ..data.fingerprints import identify_encoder
 from ..errors import CheckpointError, InputError
 from ..evaluation.metrics import tokenizer_name
 from ..method import CaptionModel, load_checkpoint

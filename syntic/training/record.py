@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from ..data.features import FeatureStore, identify_encoder
+from ..data.features import FeatureStore
+from ..data.fingerprints import identify_encoder
 from ..method.captioner import LABEL_SMOOTHING
 from ..profiles import Profile
 from ..profiles.profile import ProjectionSettings, RefinementSettings

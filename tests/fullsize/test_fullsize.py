@@ -23,10 +23,8 @@ from syntic.data.features import (
     FeatureRows,
     FeatureWriter,
     StoreHeader,
-    fingerprint_model,
-    hash_captions,
-    identify_encoder,
 )
+from syntic.data.fingerprints import fingerprint_model, hash_captions, identify_encoder
 from syntic.method import CaptionModel, Variant, save_checkpoint
 from syntic.models import ClipEncoder, Detector, Generator
 from syntic.models.availability import memory_free

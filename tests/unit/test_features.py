@@ -11,11 +11,9 @@ from syntic.data.features import (
     FeatureStore,
     FeatureWriter,
     StoreHeader,
-    fingerprint_model,
-    hash_captions,
-    identify_encoder,
     shard_path,
 )
+from syntic.data.fingerprints import fingerprint_model, hash_captions, identify_encoder
 from syntic.errors import DataError
 from syntic.profiles.profile import EncoderSettings
 
