@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ from .protocol import Captioned, EncodedPictures
 
 NAME = "zerocap"
 SMALLEST_SHARE = 64  # candidates where a tenth of the vocabulary is fewer
+REMEMBERED_TEXTS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,21 +117,40 @@ class _Beam:
         return self.score / max(len(self.tokens), 1)
 
 
-class _Guide:
-    """CLIP's cosines of texts to one picture, each text encoded once."""
+class _TextFeatures:
+    """CLIP's features of texts, each encoded once for all pictures: captions begin alike.
 
-    def __init__(self, image: Tensor, encoder: TextEncoder) -> None:
-        self.image = image
+    Args:
+        encoder: CLIP.
+        most: features that are kept; the oldest are forgotten first.
+    """
+
+    def __init__(self, encoder: TextEncoder, most: int = REMEMBERED_TEXTS) -> None:
         self.encoder = encoder
-        self._known: dict[str, float] = {}
+        self.most = most
+        self._known: dict[str, Tensor] = {}
+
+    def of(self, texts: list[str]) -> Tensor:
+        """Return (k, D), unit norm."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            self._known |= dict(zip(missing, self.encoder.encode_texts(missing), strict=True))
+        features = torch.stack([self._known[text] for text in texts])
+        while len(self._known) > self.most:
+            del self._known[next(iter(self._known))]
+        return features
+
+
+class _Guide:
+    """CLIP's cosines of texts to one picture."""
+
+    def __init__(self, image: Tensor, texts: _TextFeatures) -> None:
+        self.image = image
+        self.texts = texts
 
     def similarities(self, texts: list[str]) -> Tensor:
         """Return (k,) cosines."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if missing:
-            cosines = self.encoder.encode_texts(missing).to(self.image) @ self.image
-            self._known |= dict(zip(missing, cosines.tolist(), strict=True))
-        return torch.tensor([self._known[text] for text in texts], device=self.image.device)
+        return self.texts.of(texts).to(self.image) @ self.image
 
 
 @dataclass
@@ -150,10 +171,14 @@ class ZeroCapCaptioner(SteeredCaptioner):
         device = self.language_model.device
         return [self._caption_one(image) for image in pictures.features.to(device)]
 
+    @cached_property
+    def _texts(self) -> _TextFeatures:
+        return _TextFeatures(self.text_encoder)
+
     def _caption_one(self, image: Tensor) -> Captioned:
         """Grow the beams of one image (D,) and take the one that CLIP likes best."""
         lm = self.language_model
-        guide = _Guide(image, self.text_encoder)
+        guide = _Guide(image, self._texts)
         beams = [_Beam()]
         last = torch.tensor([lm.config.start_id], device=image.device)
         with torch.no_grad():

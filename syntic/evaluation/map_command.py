@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import asdict
+from typing import Any
 
 from PIL import Image
 
@@ -79,9 +81,21 @@ def export_map(
         features[Kind.REAL] = encode_for(components, test_set).features.numpy()
         labels[Kind.REAL] = [test_set.references[name][0] for name in test_set.names]
         own_texts[Kind.REAL] = components.encoder.encode_texts(labels[Kind.REAL]).cpu().numpy()
-    fingerprint = components.feature_store(corpus).fingerprint
-    settings = {"profile": profile.name, "corpus": corpus, "features": fingerprint}
-    return fit_map(features, labels, own_texts=own_texts, seed=seed, settings=settings)
+    return fit_map(
+        features, labels, own_texts=own_texts, seed=seed, settings=describe_steps(components, corpus)
+    )
+
+
+def describe_steps(components: Components, corpus: str) -> dict[str, Any]:
+    """Return all that the features on a map depend on: where it differs, the map is of another time."""
+    profile = components.profile
+    return {
+        "profile": profile.name,
+        "corpus": corpus,
+        "features": components.feature_store(corpus).fingerprint,
+        "refinement": asdict(profile.refinement),
+        "temperature": profile.corpus(corpus).temperature,
+    }
 
 
 def draw_generated(components: Components, corpus: str, *, texts: int = 500, seed: int = 0) -> ContactSheet:

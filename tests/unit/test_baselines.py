@@ -435,7 +435,7 @@ def first_step(captioner: zerocap.ZeroCapCaptioner, image: torch.Tensor) -> tupl
         before = lm.log_probabilities(hidden)
     past = cache.values[..., : cache.length - 1, :]
     last = torch.tensor([lm.config.start_id])
-    return past, last, before, [()], zerocap._Guide(image, captioner.text_encoder)
+    return past, last, before, [()], zerocap._Guide(image, captioner._texts)
 
 
 def test_a_cache_that_is_not_moved_predicts_what_the_language_model_does(components, pictures):

@@ -186,6 +186,20 @@ class TestEncoder:
         torch.testing.assert_close(encoder.encode_texts(texts), whole)
         torch.testing.assert_close(encoder.encode_texts(texts[:3]), whole[:3])
 
+    @pytest.mark.parametrize("which", ["encoder", "named_encoder", "resnet_encoder"])
+    def test_a_beginning_that_many_texts_share_is_computed_once(self, request, which):
+        encoder = request.getfixturevalue(which)
+        ends = ["", "dog", "cat", "dog and a cat", "bench", "dog", "bird in the snow"]
+        texts = [f"two cats on a bench beside a {end}" for end in ends] + ["a dog", ""]
+        whole = encoder.model.encode_text(encoder.tokenize(texts), normalize=True)
+        shapes: list[torch.Size] = []
+        hook = encoder.model.ln_final if hasattr(encoder.model, "ln_final") else encoder.model.text.ln_final
+        handle = hook.register_forward_hook(lambda module, inputs, hidden: shapes.append(hidden.shape))
+        torch.testing.assert_close(encoder.encode_texts(texts), whole)
+        handle.remove()
+        assert shapes[0][0] == 1
+        assert shapes[0][1] < int((encoder.tokenize(texts) != 0).sum()) / 2
+
     def test_a_text_tower_that_looks_both_ways_reads_the_padding_too(self, encoder, tiny_profile):
         config = json.loads((Path(tiny_profile.encoder.model[10:]) / "open_clip_config.json").read_text())
         model = config["model_cfg"] | {"text_cfg": config["model_cfg"]["text_cfg"] | {"no_causal_mask": True}}

@@ -12,6 +12,7 @@ import torch
 from syntic import SynTIC, load_profile
 from syntic.data.coco import TestSet
 from syntic.data.images import load_image
+from syntic.evaluation.map_command import describe_steps
 from syntic.method.components import Components
 from syntic.profiles import REPOSITORY
 from syntic.service import SynticService
@@ -54,6 +55,14 @@ def test_the_features_were_made_by_the_shipped_clip(components):
         rows = [0, len(store) // 2, len(store) - 1]
         features = components.encoder.encode_texts([store.captions[row] for row in rows]).numpy()
         np.testing.assert_allclose(features, store.text_features[rows], atol=2e-3)  # in half precision
+
+
+def test_the_maps_show_the_steps_as_the_profile_takes_them(components):
+    service = SynticService(components.profile, torch.device("cpu"))
+    for corpus in components.profile.corpora:
+        settings = service.gap_map(corpus).settings
+        expected = describe_steps(components, corpus)
+        assert {name: settings.get(name) for name in expected} == expected
 
 
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.
