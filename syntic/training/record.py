@@ -15,6 +15,7 @@ import torch
 from ..data.features import FeatureStore
 from ..data.fingerprints import identify_encoder
 from ..method.captioner import LABEL_SMOOTHING
+from ..method.variant import Variant
 from ..profiles import Profile
 from ..profiles.profile import ProjectionSettings, RefinementSettings
 from .events import TrainingFinished
@@ -39,10 +40,12 @@ def temperature_of(settings: RunSettings, profile: Profile) -> float:
 def run_key(settings: RunSettings, profile: Profile, store: FeatureStore) -> str:
     """Name a run by everything that decides its result."""
     kept = {k: v for k, v in settings.to_dict().items() if k not in ("profile", "out", "work", "minutes")}
+    refines = settings.recipe is None and Variant.parse(settings.variant).refine
     described = {
         "settings": kept,
         "decoder": asdict(profile.decoder),
-        "refinement": asdict(refinement_of(settings, profile)),
+        # What does not refine keeps its name whatever the profile refines with: that of the defaults.
+        "refinement": asdict(refinement_of(settings, profile) if refines else RefinementSettings()),
         "temperature": temperature_of(settings, profile),
         "features": store.fingerprint,
     }

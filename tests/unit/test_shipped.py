@@ -13,6 +13,9 @@ from syntic import SynTIC, load_profile
 from syntic.data.coco import TestSet
 from syntic.data.images import load_image
 from syntic.evaluation.map_command import describe_steps
+from syntic.experiments.plans import Run
+from syntic.experiments.trainings import Trainings
+from syntic.method import VARIANTS
 from syntic.method.components import Components
 from syntic.profiles import REPOSITORY
 from syntic.service import SynticService
@@ -63,6 +66,17 @@ def test_the_maps_show_the_steps_as_the_profile_takes_them(components):
         settings = service.gap_map(corpus).settings
         expected = describe_steps(components, corpus)
         assert {name: settings.get(name) for name in expected} == expected
+
+
+def test_the_decoders_were_trained_with_the_settings_and_texts_that_ship(components, tmp_path):
+    def refuse(events):
+        pytest.fail(f"{run.corpus}: {run.system} is not what these settings train")
+
+    trainings = Trainings(components, tmp_path, follow=refuse)
+    for corpus, shipped in components.profile.corpora.items():
+        for variant in VARIANTS:
+            run = Run(system=variant.name, corpus=corpus, domain=corpus, test_set="")
+            assert trainings.decoders(run) == shipped.decoders
 
 
 # diffusers' DPM solver builds its table of noise levels the way that NumPy 2 deprecates.

@@ -46,6 +46,7 @@ from syntic.training import (
 )
 from syntic.training.loop import decoder_config
 from syntic.training.preparation import prepare
+from syntic.training.record import run_key
 
 REPOSITORY = Path(__file__).parents[2]
 SAVE_EVERY_STEP = """
@@ -385,6 +386,19 @@ def test_nobody_learns_that_a_caption_ends_where_it_was_cut(pads_with_the_end_ma
         config = dataclasses.replace(config, pad_id=config.end_id)
     tokens, _ = encode_captions(["a dog on a", "a dog on a bench in the park"], tokenizer, max_tokens=4)
     assert caption_mask(tokens[:, 1:], config).tolist() == [[True] * 5, [True] * 4 + [False]]
+
+
+def test_only_a_run_that_refines_is_named_after_the_refinement(settings, store, tiny_syntic):
+    profile = tiny_syntic.components.profile
+    other = dataclasses.replace(profile, refinement=dataclasses.replace(profile.refinement, steps=77))
+
+    def is_renamed(**changes: object) -> bool:
+        changed = dataclasses.replace(settings, **changes)
+        return run_key(changed, profile, store) != run_key(changed, other, store)
+
+    assert is_renamed(variant="fo")
+    assert not is_renamed(variant="fp+af")
+    assert not is_renamed(variant="syntic", system="decap")
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_one_sentence(settings, tiny_syntic, monkeypatch):
