@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,7 @@ from scipy.linalg import sqrtm
 from ..data.atomic import write_text_atomically
 from ..data.coco import TestSet
 from ..data.images import load_image
-from ..errors import InputError
+from ..errors import DataError, InputError
 from ..evaluation import gap, open_test_set
 from ..experiments import write_block
 from ..method.components import Components
@@ -176,11 +177,25 @@ def _measure_generated(
     text_features: Sequence[np.ndarray],
     keep_images: Path | None,
 ) -> list[Measure]:
-    """What the generator draws from the fullest captions, an equal share of each domain."""
+    """What the generator draws from fullest captions that are in no corpus, an equal share of each domain."""
     encoder, detector, generator = components.encoder, components.detector, components.generator
     share = -(-GENERATED // len(domains))
-    captions = [caption for domain in domains for caption in domain.captions[:share]]
-    truth = [things for domain in domains for things in domain.truth[:share]]
+    corpora = components.profile.corpora
+    known = {caption for corpus in corpora for caption in components.feature_store(corpus).captions}
+    chosen = [
+        [row for row, caption in enumerate(domain.captions) if caption not in known][:share]
+        for domain in domains
+    ]
+
+    def pick(parts: Sequence[Sequence[Any]]) -> list[Any]:
+        return [part[row] for part, rows in zip(parts, chosen, strict=True) for row in rows]
+
+    if not any(chosen):
+        raise DataError(
+            "The fullest caption of every test picture is in a corpus; the generator needs others."
+        )
+    captions = pick([domain.captions for domain in domains])
+    truth = pick([domain.truth for domain in domains])
     logger.info("generating %d pictures", len(captions))
     pictures: list[Image.Image] = []
     for start in range(0, len(captions), BATCH):
@@ -191,8 +206,7 @@ def _measure_generated(
         for number, picture in enumerate(pictures):
             picture.save(keep_images / f"{number:04d}.png")
     fakes = encoder.encode_images(pictures).cpu().numpy()
-    rendered = np.concatenate([part[:share] for part in features])
-    texts = np.concatenate([part[:share] for part in text_features])
+    rendered, texts = np.stack(pick(features)), np.stack(pick(text_features))
     others = [load_image(path) for domain in domains for path in domain.other.images]
     found = detector.detect(pictures)
     name = " and ".join(domain.name for domain in domains)
@@ -357,12 +371,14 @@ def measure_generator(
     seen = [Counter(thing.label for thing in things) for things in found]
     pairs = [(count, s[label]) for w, s in zip(wanted, seen, strict=True) for label, count in w.items()]
     shown = [(count, number) for count, number in pairs if number]
-    exact = sum(number == count for count, number in shown)
+    exact = [number == count for count, number in shown]
+    stated = [number == count for count, number in shown if count > 1]
     every = [all(s[label] for label in w) for w, s in zip(wanted, seen, strict=True)]
     figures = {
         "named things that are found": len(shown) / len(pairs),
         "pictures with all of them": float(np.mean(every)),
-        "things found in the right number": exact / max(len(shown), 1),
+        "things found in the right number": sum(exact) / max(len(exact), 1),
+        f"the same of {len(stated)} that are two or more": sum(stated) / max(len(stated), 1),
     }
     return [
         Measure(model="generator", what=what, value=value, unit="%", domain=domain)
@@ -389,7 +405,7 @@ def measure_relations(
     return [
         Measure(
             model="generator",
-            what=f"relation right, of {len(verdicts)} that are stated and judged",
+            what=f"{'/'.join(JUDGES)} right, of {len(verdicts)} stated between things that are found",
             value=float(np.mean(verdicts)) if verdicts else 0.0,
             unit="%",
             domain=domain,

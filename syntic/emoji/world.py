@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.atomic import write_text_atomically
 from .captions import write_captions
 from .catalogue import LABELS
 from .cells import CELL_CHANNELS, GRID
@@ -43,6 +44,8 @@ _STREAMS: dict[str, tuple[int, Split]] = {
 """Independent sequences of scenes, each with its number and its split."""
 
 _PRETRAINING_STREAM = 4
+PRETRAINING_PARTS = 16
+"""Parts of the pre-training pictures, each a sequence of its own that is rendered whole or not at all."""
 
 
 def described_scenes(stream: str, hand: Hand, seed: int = 0) -> Iterator[tuple[Scene, list[str]]]:
@@ -177,8 +180,38 @@ def write_pretraining(
     Writes `images.npy` (count, S, S, 3) uint8, with `tidy` `cells.npy` (count, C, G, G) float16 (cells.py),
     `scenes.jsonl` with captions (the first says everything), boxes, style, setting and the
     hand that chose the scene and wrote, and `labels.json`.
+
+    Parts that are done stay done: the same call goes on where it was stopped.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    plan, asked = folder / "rendering.json", {"count": count, "seed": seed, "tidy": tidy}
+    if not plan.is_file() or json.loads(plan.read_text(encoding="utf-8")) != asked:
+        _begin_pretraining(folder, count, tidy=tidy)
+        write_text_atomically(plan, json.dumps(asked))
+    bounds = np.linspace(0, count, PRETRAINING_PARTS + 1, dtype=int).tolist()
+    jobs = [(folder, a, b, seed, tidy) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    missing = [job for job in jobs if not _part_path(folder, job[1]).is_file()]
+    left = sum(job[2] - job[1] for job in missing)
+    rendered, started = 0, time.monotonic()
+    with ProcessPoolExecutor(workers) as pool:
+        for done in pool.map(_render_part, missing):
+            rendered += done
+            minutes = (time.monotonic() - started) / rendered * (left - rendered) / 60
+            logger.info(
+                "rendered %d of %d pictures, about %.0f minutes left", count - left + rendered, count, minutes
+            )
+    parts = [_part_path(folder, job[1]) for job in jobs]
+    write_text_atomically(
+        folder / "scenes.jsonl", "".join(part.read_text(encoding="utf-8") for part in parts)
+    )
+    for path in (plan, *parts):
+        path.unlink()
+
+
+def _begin_pretraining(folder: Path, count: int, *, tidy: bool) -> None:
+    """Make room for all pictures; nothing of another rendering stays."""
+    for path in folder.glob("scenes*.jsonl"):
+        path.unlink()
     (folder / "labels.json").write_text(json.dumps(list(LABELS)), encoding="utf-8")
     size = TIDY_SIZE_PX if tidy else SIZE_PX
     for name, dtype, shape in (
@@ -186,21 +219,14 @@ def write_pretraining(
         ("cells.npy", np.float16, (CELL_CHANNELS, GRID, GRID)),
     ):
         np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=(count, *shape)).flush()
-    bounds = np.linspace(0, count, workers * 8 + 1, dtype=int)
-    jobs = [
-        (folder, int(a), int(b), seed, tidy) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a
-    ]
-    with ProcessPoolExecutor(workers) as pool:
-        parts = []
-        for done, lines in enumerate(pool.map(_render_part, jobs), 1):
-            parts.append(lines)
-            logger.info("rendered %d of %d pictures", jobs[done - 1][2], count)
-    temporary = folder / "scenes.jsonl.tmp"
-    temporary.write_text("".join(parts), encoding="utf-8")
-    os.replace(temporary, folder / "scenes.jsonl")
 
 
-def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
+def _part_path(folder: Path, start: int) -> Path:
+    return folder / f"scenes-{start:06d}.jsonl"
+
+
+def _render_part(job: tuple[Path, int, int, int, bool]) -> int:
+    """Render pictures start to end, write the part's lines once all are stored, and return their number."""
     folder, start, end, seed, tidy = job
     images = np.load(folder / "images.npy", mmap_mode="r+")
     cells = np.load(folder / "cells.npy", mmap_mode="r+")
@@ -225,4 +251,5 @@ def _render_part(job: tuple[Path, int, int, int, bool]) -> str:
         lines.append(json.dumps(record) + "\n")
     images.flush()
     cells.flush()
-    return "".join(lines)
+    write_text_atomically(_part_path(folder, start), "".join(lines))
+    return len(lines)

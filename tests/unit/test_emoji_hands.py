@@ -309,6 +309,35 @@ def test_three_corpora_have_a_vocabulary_of_at_least_400_words(small_world):
     assert len({word for word in text.split() if word.isalpha()}) >= 400
 
 
+RENDER = world._render_part
+
+
+def render_first_half(job):
+    if job[1] >= 16:
+        raise RuntimeError("killed")
+    return RENDER(job)
+
+
+def render_second_half(job):
+    assert job[1] >= 16, "this part was there"
+    return RENDER(job)
+
+
+def test_rendering_of_pretraining_pictures_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(world, "STYLE_SHARES", {"twemoji": 1.0})
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    world.write_pretraining(whole, 32, workers=2)
+    monkeypatch.setattr(world, "_render_part", render_first_half)
+    with pytest.raises(RuntimeError, match="killed"):
+        world.write_pretraining(stopped, 32, workers=1)
+    assert not (stopped / "scenes.jsonl").exists()
+    monkeypatch.setattr(world, "_render_part", render_second_half)
+    world.write_pretraining(stopped, 32, workers=1)
+    assert {path.name for path in stopped.iterdir()} == {path.name for path in whole.iterdir()}
+    for path in whole.iterdir():
+        assert (stopped / path.name).read_bytes() == path.read_bytes()
+
+
 def test_pretraining_pictures_come_from_all_hands(tmp_path, monkeypatch):
     monkeypatch.setattr(world, "STYLE_SHARES", {"twemoji": 1.0})
     world.write_pretraining(tmp_path, 160, workers=1)

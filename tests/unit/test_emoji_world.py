@@ -32,8 +32,8 @@ def draw(split: str, count: int, seed: int = 0) -> list[Scene]:
 
 
 def test_world_is_as_large_as_promised():
-    assert len(LABELS) >= 40
-    assert len(SETTINGS) >= 6
+    assert len(LABELS) >= 60
+    assert len(SETTINGS) >= 10
     assert len(ACTIVITIES) >= 8
 
 

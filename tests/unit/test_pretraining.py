@@ -303,6 +303,10 @@ def test_more_minutes_on_a_finished_run_restart_the_cosine_lower(tmp_path: Path)
     again = Run(Line(), settings)
     assert again.train()
     assert again.progress.step > step
+    step = again.progress.step
+    finished = Run(Line(), replace(settings, extends=False))
+    assert finished.train()
+    assert finished.progress.step == step
 
 
 @pytest.mark.parametrize("damage", ["other model", "cut off"])

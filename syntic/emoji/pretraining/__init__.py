@@ -5,7 +5,8 @@ ships small ones of the same kinds, which these modules train from nothing on on
 
     tokenizer    byte-pair encoding of the scenes' captions, shared by CLIP and the generator
     clip         an open_clip model of its own
-    autoencoder  64x64 pictures <-> 8x8 latents, the generator's `vae`
+    planner      the generator's text encoder, which answers for each cell of the picture what it shows
+    autoencoder  96x96 pictures <-> 6x6 latents, the generator's `vae`
     generator    a latent diffusion `StableDiffusionPipeline`
     detector     a DETR-family detector
 

@@ -56,6 +56,7 @@ class LoopSettings:
     Attributes:
         work: folder of the state and the logs.
         minutes: wall-clock budget of the whole run; on a finished run, minutes to add; 0 trains nothing.
+        extends: whether a finished run is given `minutes` more; else it stays as it is.
         learning_rate: the highest of the schedule.
         restart_scale: the highest learning rate of a warm restart, as a part of `learning_rate`.
         warmup_steps: of linear warm-up, also after a warm restart.
@@ -70,6 +71,7 @@ class LoopSettings:
 
     work: Path
     minutes: float
+    extends: bool = True
     learning_rate: float
     restart_scale: float = 0.5
     warmup_steps: int = 200
@@ -242,7 +244,7 @@ class Run:
         seconds = self.settings.minutes * 60
         if not self.progress.is_finished and seconds > 0:
             self.progress.span_end_seconds = self.progress.span_start_seconds + seconds
-        elif seconds > 0:
+        elif seconds > 0 and self.settings.extends:
             self.progress.span_start_seconds = self.progress.elapsed_seconds
             self.progress.span_end_seconds = self.progress.elapsed_seconds + seconds
             self.progress.span_start_step = self.progress.step
