@@ -8,6 +8,7 @@ import os
 import signal
 import string
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
