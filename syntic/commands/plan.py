@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..profiles import Profile
 from .options import add_json, add_profile, corpus_name, describe, duration, note, open_profile, print_json
-from .synthesize import MakerOfProfile
 
 if TYPE_CHECKING:
-    from ..evaluation.plan import Plan, Throughput
+    from ..evaluation.plan import Plan, RunSize, Throughput
+    from ..method import DecoderConfig
+    from ..profiles.profile import OptimizerSettings
 
 SAMPLE = 256  # captions that throughput is measured on, in turn
+CLIP_WIDTH, CLIP_VOCABULARY = 512, 49408  # of ViT-B/32
+GIGABYTE = 2**30
 
 
 def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--decoders", type=int, default=1, metavar="N", help="to train; 8 for Table 4 (default 1)"
     )
-    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="of each (default 10)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="of each (default: the profile's)")
     group = parser.add_argument_group("throughput of one GPU; what is not given is measured here")
     group.add_argument("--captions-per-second", type=float, metavar="X", help="of synthesize")
     group.add_argument("--decoder-captions-per-second", type=float, metavar="X", help="of train")
@@ -50,66 +53,69 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
 def run(args: argparse.Namespace) -> int:
     """Measure what is missing, compute, print."""
     from ..data import read_corpus
-    from ..evaluation.plan import RunSize, plan
+    from ..evaluation.plan import RunSize, count_parameters, plan
 
     profile = open_profile(args)
     name = corpus_name(args, profile)
-    if min(args.decoders, args.epochs) < 1:
+    if args.decoders < 1 or (args.epochs is not None and args.epochs < 1):
         raise InputError("--decoders and --epochs must be at least 1.")
     captions = [] if args.captions else read_corpus(profile.corpus(name))
-    throughput, width = _throughput(args, profile, captions[:SAMPLE])
+    count = args.captions or len(captions)
+    throughput, config = _throughput(args, profile, captions[:SAMPLE])
     size = RunSize(
-        captions=args.captions or len(captions),
-        width=width,
+        captions=count,
+        decoder_parameters=count_parameters(config, profile.decoder.tag_heads),
+        width=config.feature_width,
         refinement_steps=profile.refinement.steps,
         refinement_batch=profile.refinement.batch_size,
-        epochs=args.epochs,
+        epochs=args.epochs or _epochs(profile.optimizer, count),
         decoders=args.decoders,
     )
     result = plan(size, throughput, args.gpus)
     if args.json:
-        print_json({**asdict(result), "gpu_hours": result.gpu_hours, "profile": profile.name, "corpus": name})
+        computed = {"gpu_hours": result.gpu_hours, "disk_bytes": result.disk_bytes}
+        print_json({**asdict(result), **computed, "profile": profile.name, "corpus": name})
     else:
-        print("\n".join(_lines(result, name, args)))
+        print("\n".join(_lines(result, name, size)))
     return 0
+
+
+def _epochs(settings: OptimizerSettings, captions: int) -> float:
+    """Return how often a decoder sees each caption; the profile's budget may be in steps."""
+    if settings.steps is None:
+        return settings.epochs
+    return settings.steps * settings.batch_size / captions
 
 
 def _throughput(
     args: argparse.Namespace, profile: Profile, captions: Sequence[str]
-) -> tuple[Throughput, int]:
-    """Return what was given, the rest measured; and the width of a feature."""
+) -> tuple[Throughput, DecoderConfig]:
+    """Return what was given, the rest measured; and the decoder, which follows from CLIP."""
+    from ..data.synthesis import RowMaker
     from ..evaluation.plan import Throughput, measure_decoder, measure_synthesis, measure_tera_flops
-    from ..method import DecoderConfig
     from ..method.components import Components
 
-    given = (args.captions_per_second, args.decoder_captions_per_second, args.tera_flops)
+    synthesis, decoder, flops = given = (
+        args.captions_per_second,
+        args.decoder_captions_per_second,
+        args.tera_flops,
+    )
     if None not in given:
+        config = _decoder_config(profile, *_clip_sizes_without_loading(profile))
         return Throughput(
-            captions_per_second=given[0],
-            decoder_captions_per_second=given[1],
-            tera_flops=given[2],
+            captions_per_second=synthesis,
+            decoder_captions_per_second=decoder,
+            tera_flops=flops,
             source="as given",
-        ), _width_without_loading(profile)
+        ), config
     components = Components.load(profile)
     device, encoder = components.device, components.encoder
     note(f"measuring on {device.type}")
-    synthesis, decoder, flops = given
     if synthesis is None:
-        maker = MakerOfProfile(profile, seed=0, keep_images=None)()
+        maker = RowMaker(generator=components.generator, encoder=encoder, detector=components.detector)
         synthesis = measure_synthesis(maker, captions or profile.example_texts, profile.generator.batch_size)
+    config = _decoder_config(profile, encoder.width, encoder.tokenizer.vocabulary_size)
     if decoder is None:
-        tokenizer, sizes = encoder.tokenizer, profile.decoder
-        config = DecoderConfig(
-            feature_width=encoder.width,
-            vocabulary_size=tokenizer.vocabulary_size,
-            start_id=tokenizer.start_id,
-            end_id=tokenizer.end_id,
-            pad_id=tokenizer.pad_id,
-            width=sizes.width,
-            layers=sizes.layers,
-            heads=sizes.heads,
-            max_tokens=sizes.max_tokens,
-        )
         decoder = measure_decoder(config, device)
     measured = ", ".join(
         name
@@ -121,27 +127,54 @@ def _throughput(
         decoder_captions_per_second=decoder,
         tera_flops=measure_tera_flops(device) if flops is None else flops,
         source=f"measured on this machine's {device.type}: {measured}",
-    ), encoder.width
+    ), config
 
 
-def _width_without_loading(profile: Profile) -> int:
-    """Return the width of a feature from CLIP's configuration; 512, as of ViT-B/32, where it is not here."""
+def _decoder_config(profile: Profile, feature_width: int, vocabulary_size: int) -> DecoderConfig:
+    """Return the decoder that is trained, but for the marks of its tokenizer, which cost nothing."""
+    from ..method import DecoderConfig
+
+    sizes = profile.decoder
+    return DecoderConfig(
+        feature_width=feature_width,
+        vocabulary_size=vocabulary_size,
+        start_id=0,
+        end_id=0,
+        pad_id=0,
+        width=sizes.width,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        max_tokens=sizes.max_tokens,
+    )
+
+
+def _clip_sizes_without_loading(profile: Profile) -> tuple[int, int]:
+    """Return D and V from CLIP's configuration, or those of ViT-B/32 where it is not here."""
     import open_clip
 
     name = profile.encoder.model
     path = Path(name.removeprefix("local-dir:")) / "open_clip_config.json"
     if path.is_file():
-        return int(json.loads(path.read_text(encoding="utf-8"))["model_cfg"]["embed_dim"])
-    config = open_clip.get_model_config(name) if ":" not in name else None
-    return int(config["embed_dim"]) if config else 512
+        config = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
+    else:
+        config = (open_clip.get_model_config(name) if ":" not in name else None) or {}
+    vocabulary_size = config.get("text_cfg", {}).get("vocab_size", CLIP_VOCABULARY)
+    return int(config.get("embed_dim", CLIP_WIDTH)), int(vocabulary_size)
 
 
-def _lines(result: Plan, corpus: str, args: argparse.Namespace) -> list[str]:
+def _lines(result: Plan, corpus: str, size: RunSize) -> list[str]:
     rate = result.throughput
-    gigabyte = 2**30
+    several = "s" if size.decoders > 1 else ""
+    parts = (
+        ("features", result.store_bytes),
+        ("the same unpacked", result.unpacked_bytes),
+        ("Eq. 2 and 3", result.prepared_bytes),
+        ("the training's state", result.state_bytes),
+        (f"decoder{several}", result.decoder_bytes),
+    )
     return [
         f"{result.captions:,} captions of {corpus} on {result.gpus} GPU{'s' if result.gpus > 1 else ''}, "
-        f"{args.decoders} decoder{'s' if args.decoders > 1 else ''} of {args.epochs} epochs",
+        f"{size.decoders} decoder{several} of {size.epochs:.3g} epochs",
         f"  throughput of one GPU ({rate.source}): {rate.captions_per_second:g} captions/s synthesized, "
         f"{rate.decoder_captions_per_second:g} captions/s trained, {rate.tera_flops:g} TFLOP/s",
         f"  synthesize  {result.synthesis_gpu_hours:10,.2f} GPU-hours, shared by all",
@@ -150,8 +183,8 @@ def _lines(result: Plan, corpus: str, args: argparse.Namespace) -> list[str]:
         f"  train       {result.training_gpu_hours:10,.2f} GPU-hours",
         f"  together    {result.gpu_hours:10,.2f} GPU-hours, "
         f"{duration(3600 * result.wall_hours)} from start to end",
-        f"  disk        {result.store_bytes / gigabyte:10,.2f} GiB of features, "
-        f"{result.work_bytes / gigabyte:,.2f} GiB more while it runs",
-        f"  memory      {result.memory_bytes / gigabyte:10,.2f} GiB for Eq. 3 and training, "
+        f"  disk        {result.disk_bytes / GIGABYTE:10,.2f} GiB: "
+        + ", ".join(f"{name} {value / GIGABYTE:,.2f}" for name, value in parts),
+        f"  memory      {result.memory_bytes / GIGABYTE:10,.2f} GiB for Eq. 3 and training, "
         "without the models",
     ]

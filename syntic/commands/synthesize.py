@@ -55,9 +55,7 @@ def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None
     parser.add_argument(
         "--column", metavar="NAME", help="where a table's captions are (default: caption, text ...)"
     )
-    parser.add_argument(
-        "--split", default="train", metavar="NAME", help="of a file that holds several (default train)"
-    )
+    parser.add_argument("--split", metavar="NAME", help="of a file that holds several (default train)")
     parser.add_argument("--max-words", type=int, metavar="N", help="leave out captions of more words")
     parser.add_argument("--limit", type=int, metavar="N", help="take only the first N captions")
     parser.add_argument(
@@ -170,6 +168,12 @@ def _read(args: argparse.Namespace, profile: Profile) -> tuple[list[str], Path]:
     from ..data import read_captions, read_corpus
 
     if args.corpus in profile.corpora:
+        given = {"--column": args.column, "--split": args.split, "--max-words": args.max_words}
+        if refused := [option for option, value in given.items() if value is not None]:
+            raise InputError(
+                f"{' and '.join(refused)} cannot be given for {args.corpus!r}, a corpus of profile "
+                f"{profile.name!r}; set it in the profile, or give the corpus's file."
+            )
         corpus = profile.corpus(args.corpus)
         return read_corpus(corpus, args.limit), args.out or corpus.features
     if not Path(args.corpus).exists():
@@ -180,7 +184,7 @@ def _read(args: argparse.Namespace, profile: Profile) -> tuple[list[str], Path]:
     if args.out is None:
         raise InputError("Say where the features go: python -m syntic synthesize CORPUS OUT.")
     captions = read_captions(
-        args.corpus, args.limit, column=args.column, split=args.split, max_words=args.max_words
+        args.corpus, args.limit, column=args.column, split=args.split or "train", max_words=args.max_words
     )
     return captions, args.out
 

@@ -1,8 +1,8 @@
 """Captions of data sets that lie on disk in Arrow's formats, as Hugging Face's libraries leave them.
 
 Read by column, so that pictures in other columns are never touched, and by pyarrow, so that no data
-set's own code runs. A folder is what `save_to_disk` writes, or a hub repository: Parquet or other
-files whose names start with the split.
+set's own code runs. A folder is what `save_to_disk` writes; or a hub repository or a folder of the cache
+of `datasets`: Parquet, Arrow or other files with the split in their names.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..errors import DataError
 from .karpathy import splits_of
 from .structured import Selection, read_json_lines, read_table, texts_in
 
+_SPLITS = {"train", "training", "restval", "val", "valid", "validation", "dev", "test", "testing"}
 _FORMATS = "a text file, one caption per line, JSON, CSV, Parquet, or a data set saved by Hugging Face"
 
 
@@ -99,16 +100,31 @@ def _as_lists(batch: pa.RecordBatch, column: str) -> dict[str, list[Any]]:
 
 
 def _files_of_split(folder: Path, split: str) -> list[Path]:
-    """Return `train-00000-of-00002.parquet`, `train.jsonl` and the like, here or in `data/`."""
-    names = "|".join(map(re.escape, splits_of(split)))
-    pattern = re.compile(rf"({names})([-_.].*)?\.\w+")
-    for place in (folder, folder / "data"):
-        files = sorted(place.iterdir()) if place.is_dir() else []
-        named = [path for path in files if path.suffix in _FILES and pattern.fullmatch(path.name)]
-        for suffix in _FILES:  # one format, where a repository offers several
-            if found := [path for path in named if path.suffix == suffix]:
-                return found
-    return []
+    """Return the files whose path below a folder has the split as its last word for one.
+
+    `train.jsonl`, `data/train-00000-of-00002.parquet`, `en/train/0000.parquet`, and in the cache of
+    `datasets` `en/0.0.0/<hash>/name-train-00000-of-00002.arrow`. What comes before the split tells data
+    sets apart: nothing or `data/` is the folder's own, and of others there may be one.
+    """
+    wanted = {name.lower() for name in splits_of(split)}
+    word = re.compile(rf"(?<![a-z])({'|'.join(map(re.escape, wanted | _SPLITS))})(?![a-z])")
+    sets: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix not in _FILES or name.startswith(".") or "/." in name:
+            continue
+        words = list(word.finditer(name.lower()))
+        if words and words[-1][0] in wanted:
+            sets.setdefault(name[: words[-1].start()], []).append(path)
+    own = next((before for before in ("", "data/") if before in sets), None)
+    if own is None and len(sets) > 1:
+        raise DataError(
+            f"{folder} has files of the split {split!r} for several data sets, {', '.join(sets)}; give the "
+            "folder or the file of one."
+        )
+    files = sets.get(own, []) if own is not None else [path for found in sets.values() for path in found]
+    suffix = min((path.suffix for path in files), key=list(_FILES).index, default="")
+    return [path for path in files if path.suffix == suffix]  # one format, where there are several
 
 
 def _read_state(path: Path, key: str) -> list[Any]:

@@ -21,7 +21,7 @@ from ..errors import DataError, InputError
 from ..profiles import CorpusSettings
 from .arrow import read_arrow_captions, read_folder_captions
 from .structured import Selection, read_json_captions, read_json_lines, read_table
-from .text_files import read_text
+from .text_files import lines_of, read_text
 
 _READERS: dict[str, Callable[[Path, Selection], Iterator[str]]] = {
     ".json": read_json_captions,
@@ -91,4 +91,4 @@ def _texts(path: Path, selection: Selection) -> Iterator[str]:
         )
     if suffix in _READERS:
         return _READERS[suffix](path, selection)
-    return iter(read_text(path, "a text file with one caption per line").splitlines())
+    return iter(lines_of(read_text(path, "a text file with one caption per line")))

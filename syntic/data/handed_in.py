@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from .structured import CAPTION_COLUMNS
+from .text_files import lines_of
 
 MAX_WORDS = 77  # CLIP's context in tokens, and no word is shorter than a token
 MAX_CHARACTERS = 1000
@@ -54,7 +56,7 @@ def parse_captions(content: str | bytes, name: str = "") -> HandedIn:
     elif suffix in (".csv", ".tsv"):
         found = _from_csv(text, what)
     else:
-        found = iter(text.splitlines())
+        found = iter(lines_of(text))
     captions: dict[str, None] = {}
     doubles = too_long = 0
     for caption in (_UNWRITABLE.sub("", " ".join(line.split())) for line in found):
@@ -85,8 +87,9 @@ def _decode(content: bytes, what: str) -> str:
 def _from_csv(text: str, what: str) -> Iterator[str]:
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
+    lines = StringIO(text, newline="")
     try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter, strict=True) if row]
+        rows = [row for row in csv.reader(lines, delimiter=delimiter, strict=True) if row]
     except csv.Error as error:
         raise InputError(f"{what} is not valid CSV: {error}.") from error
     names = [cell.strip().lower() for cell in rows[0]] if rows else []

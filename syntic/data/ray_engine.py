@@ -1,14 +1,18 @@
 """`synthesize` on Ray Data: batches go to actors that hold the models, on one machine or many.
 
-Each batch is a block of its own. An actor that dies is started again and given its batch once more; the
-others go on meanwhile, and results come in the order they are done. This process alone writes the store,
-so that workers need no shared disk, and a run that is started again asks for missing rows only.
+Each batch is a block of its own, and an actor is given one at a time, so that none waits behind a slow
+one. An actor that dies is started again and given its batch once more; the others go on meanwhile, and
+results come in the order they are done. A batch that ends its actor again and again ends the run. This
+process alone writes the store, so that workers need no shared disk, and a run that is started again asks
+for missing rows only.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from .. import errors
 from ..errors import InputError, MissingToolError, ResourceError, SynticError
 from ..profiles import REPOSITORY
 from .synthesis import Batch, Engine, RowMaker
@@ -24,6 +29,8 @@ from .synthesis import Batch, Engine, RowMaker
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3  # Ray gives its own processes 30 seconds to start, which a busy machine may not keep
+TRIES = 3  # of a batch, and of a worker's start; machines that fail seldom hit the same one so often
+_OURS = re.compile(rf"^{re.escape(errors.__name__)}\.(\w+): (.+)$", re.MULTILINE)
 BATCH = "batch"  # number of a batch's first row; it travels with the rows and is not stored
 
 
@@ -75,13 +82,14 @@ def _run(
     try:
         workers, gpus = _share(ray.cluster_resources(), settings)
         logger.info("%d workers on Ray, each with %g GPUs", workers, gpus)
+        workers = min(workers, len(batches))
         items = [{"start": batch.rows.start, "captions": batch.captions} for batch in batches]
         dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Worker,
-            fn_constructor_args=(load,),
+            fn_constructor_args=(load, _start_tries(ray), TRIES, TRIES * workers),
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=min(workers, len(items))),
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
             num_cpus=settings.cpus_per_worker,
             num_gpus=gpus or None,
         )
@@ -96,12 +104,53 @@ def _run(
             ray.shutdown()
 
 
-class _Worker:
-    """An actor: holds the models and makes one batch after the other."""
+class _Tries:
+    """An actor that counts, because Ray's own limits would not name what fails, and workers forget."""
 
-    def __init__(self, load: Callable[[], RowMaker]) -> None:
+    def __init__(self) -> None:
+        self.loads = 0
+        self.batches: Counter[int] = Counter()
+
+    def load(self) -> int:
+        """Return how often workers have begun to load the models since one of them began a batch."""
+        self.loads += 1
+        return self.loads
+
+    def begin(self, start: int) -> int:
+        """Return how often a batch was begun."""
+        self.loads = 0
+        self.batches[start] += 1
+        return self.batches[start]
+
+
+def _start_tries(ray: Any) -> Any:
+    """Start the actor on the node of this process, whose end is that of the run anyway."""
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Tries).remote()
+
+
+class _Worker:
+    """An actor: holds the models and makes one batch after the other.
+
+    Args:
+        load: returns the models.
+        tries: handle of a `_Tries`.
+        most_tries: of a batch.
+        most_loads: by all workers, without a batch in between.
+    """
+
+    def __init__(self, load: Callable[[], RowMaker], tries: Any, most_tries: int, most_loads: int) -> None:
         from ..runtime import set_threads
 
+        self.ray = _import_ray()
+        self.tries, self.most_tries = tries, most_tries
+        if self.ray.get(tries.load.remote()) > most_loads:
+            raise ResourceError(
+                f"Workers ended {most_loads} times while they loaded the models, perhaps for lack of memory; "
+                "ask for fewer workers."
+            )
         set_threads(None if "SYNTIC_THREADS" in os.environ else 1)
         self.maker = load()
 
@@ -109,6 +158,11 @@ class _Worker:
         start = batch.column("start")[0].as_py()
         captions = batch.column("captions")[0].as_py()
         rows = range(start, start + len(captions))
+        if self.ray.get(self.tries.begin.remote(start)) > self.most_tries:
+            raise ResourceError(
+                f"Rows {rows.start} to {rows.stop - 1} ended {self.most_tries} workers, one after the other, "
+                "perhaps for lack of memory; try again with a smaller --batch-size."
+            )
         table = self.maker.make(Batch(rows=rows, captions=captions))
         return table.append_column(BATCH, pa.array([start] * len(rows), pa.int64()))
 
@@ -152,6 +206,7 @@ def _connect(ray: Any, settings: RaySettings) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # this process tells rate and time left
     context.print_on_execution_start = verbose
+    context.raise_original_map_exception = True  # `_explain` looks for it in the text
     logging.getLogger("ray.data").setLevel(logging.INFO if verbose else logging.ERROR)
 
 
@@ -170,14 +225,13 @@ def _share(resources: dict[str, float], settings: RaySettings) -> tuple[int, flo
 
 
 def _explain(error: BaseException) -> SynticError:
-    """Return our own error that a worker raised, or what Ray says about its end."""
-    link: BaseException | None = error
-    while link is not None:
-        for raised in (link, getattr(link, "cause", None)):
-            if isinstance(raised, SynticError):
-                return raised
-        link = link.__cause__ or link.__context__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """Return our own error that a worker raised, which arrives as text, or what Ray says about its end."""
+    text = str(error)
+    if ours := _OURS.findall(text):
+        name, detail = ours[-1]
+        found: SynticError = getattr(errors, name)(detail)
+        return found
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ResourceError(f"A worker on Ray failed: {(lines or ['no reason given'])[-1][:300]}")
 
 
@@ -185,6 +239,7 @@ def _import_ray() -> Any:
     try:
         import ray
         import ray.data
+        import ray.util.scheduling_strategies
     except ImportError as error:
         raise MissingToolError(
             "Ray is not installed; run `pip install -r requirements-scale.txt`, or take `--engine local`."

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataError
 from .karpathy import is_karpathy, read_karpathy_captions, splits_of
-from .text_files import read_json, read_text
+from .text_files import lines_of, read_json, read_text
 
 CAPTION_COLUMNS = ("caption", "captions", "text", "texts", "sentence", "sentences", "raw", "description")
 """Where captions are looked for, best first."""
@@ -65,7 +65,7 @@ def read_json_captions(path: Path, selection: Selection) -> Iterator[str]:
 
 def read_json_lines(path: Path, selection: Selection) -> Iterator[str]:
     """Yield the captions of a file with one JSON value per line."""
-    for number, line in enumerate(read_text(path, "a file of JSON lines").splitlines(), start=1):
+    for number, line in enumerate(lines_of(read_text(path, "a file of JSON lines")), start=1):
         if not line.strip():
             continue
         try:
@@ -98,7 +98,8 @@ def read_table(path: Path, selection: Selection) -> Iterator[str]:
             if selection.takes(row):
                 yield row[column]
     except csv.Error as error:
-        line = min(reader.line_num + 1, len(text.splitlines()))  # the reader counts what it has finished
+        lines = len(StringIO(text, newline="").readlines())
+        line = min(reader.line_num + 1, lines)  # the reader counts what it has finished
         raise DataError(f"{path}, line {line}, cannot be read: {error}.") from error
 
 

@@ -56,6 +56,15 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
 
 
+def lines_of(text: str) -> list[str]:
+    r"""Return the lines of a text, from ends at ``\n`` or ``\r\n`` alone.
+
+    `str.splitlines` also cuts at form feeds, U+0085, U+2028 and more, which captions and JSON may hold
+    inside a line.
+    """
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
 def line_of(text: str, position: int) -> int:
     """Return the number of the line, from 1, that a position lies in."""
     return text.count("\n", 0, position) + 1

@@ -187,7 +187,7 @@ def _measure_generated(
         for domain in domains
     ]
 
-    def pick(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    def pick(parts: Sequence[Any]) -> list[Any]:
         return [part[row] for part, rows in zip(parts, chosen, strict=True) for row in rows]
 
     if not any(chosen):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..data.features import LARGE_BYTES
 from ..data.synthesis import Batch, RowMaker
 from ..errors import InputError
 from ..method import CaptionModel, DecoderConfig, Variant
@@ -21,6 +22,7 @@ from ..method import CaptionModel, DecoderConfig, Variant
 STORED_BYTES = 2  # half precision
 TEXT_BYTES = 160  # of a caption with its tags, seed and scores in a store: about what the emoji world's take
 COMPUTED_BYTES = 4
+STATE_VALUES = 3  # of a parameter in training: itself and the two moments of AdamW
 WORKSPACE_BYTES = 64 * 2**20  # what Eq. 3 takes beside the features, at most
 EFFICIENCY = 0.5  # of a device's matrix products, in Eq. 2 and 3
 STEP_SECONDS = 5e-4  # a step of Eq. 2 is some twenty small operations, and starting them takes the most
@@ -59,15 +61,17 @@ class RunSize:
         width: D.
         refinement_steps: S of Eq. 2; its batch is `refinement_batch`.
         refinement_batch: b of Eq. 2.
-        epochs: of one decoder.
-        decoders: trained ones, eight for Table 4.
+        epochs: of one decoder; parts of one, where its budget is in steps.
+        decoders: trained ones, all with one seed; eight for Table 4.
+        decoder_parameters: of one decoder.
     """
 
     captions: int
+    decoder_parameters: int
     width: int = 512
     refinement_steps: int = 500
     refinement_batch: int = 128
-    epochs: int = 10
+    epochs: float = 10
     decoders: int = 1
 
 
@@ -84,7 +88,10 @@ class Plan:
         training_gpu_hours: of all decoders.
         wall_hours: from start to end.
         store_bytes: of the feature store on disk.
-        work_bytes: of refined features and decoder states on disk while it runs.
+        unpacked_bytes: on disk, of a large store's features as they are mapped.
+        prepared_bytes: on disk, of what Eq. 2 and 3 made of the pictures' features.
+        state_bytes: on disk, of the decoder in training, twice while a new state takes the old one's place.
+        decoder_bytes: on disk, of all trained decoders.
         memory_bytes: of Eq. 3 and training: features of texts and images, float32.
         throughput: that this rests on.
     """
@@ -97,7 +104,10 @@ class Plan:
     training_gpu_hours: float
     wall_hours: float
     store_bytes: int
-    work_bytes: int
+    unpacked_bytes: int
+    prepared_bytes: int
+    state_bytes: int
+    decoder_bytes: int
     memory_bytes: int
     throughput: Throughput
 
@@ -109,6 +119,17 @@ class Plan:
             + self.refinement_gpu_hours
             + self.projection_gpu_hours
             + self.training_gpu_hours
+        )
+
+    @property
+    def disk_bytes(self) -> int:
+        """All that is on disk at the end of the last training."""
+        return (
+            self.store_bytes
+            + self.unpacked_bytes
+            + self.prepared_bytes
+            + self.state_bytes
+            + self.decoder_bytes
         )
 
 
@@ -129,10 +150,12 @@ def plan(size: RunSize, throughput: Throughput, gpus: int) -> Plan:
     # Eq. 2: a step multiplies b x D by D x b forward and twice backward; Eq. 3: two products with all texts.
     steps = math.ceil(size.captions / size.refinement_batch) * size.refinement_steps
     refinement = steps * max(6 * size.refinement_batch**2 * size.width / rate, STEP_SECONDS)
-    projection = 4 * size.captions**2 * size.width / rate
+    projections = min(size.decoders, 2)  # of the refined pictures and, for other variants, as they are
+    projection = projections * 4 * size.captions**2 * size.width / rate
     synthesis = size.captions / throughput.captions_per_second
     training = size.decoders * size.epochs * size.captions / throughput.decoder_captions_per_second
     features = size.captions * size.width
+    both = 2 * features * COMPUTED_BYTES
     return Plan(
         captions=size.captions,
         gpus=gpus,
@@ -142,10 +165,25 @@ def plan(size: RunSize, throughput: Throughput, gpus: int) -> Plan:
         training_gpu_hours=training / 3600,
         wall_hours=(synthesis / gpus + refinement + projection + training) / 3600,
         store_bytes=2 * features * STORED_BYTES + size.captions * TEXT_BYTES,
-        work_bytes=features * COMPUTED_BYTES,
+        unpacked_bytes=both if both > LARGE_BYTES else 0,
+        prepared_bytes=(1 + projections) * features * COMPUTED_BYTES,
+        state_bytes=2 * STATE_VALUES * size.decoder_parameters * COMPUTED_BYTES,
+        decoder_bytes=size.decoders * size.decoder_parameters * STORED_BYTES,
         memory_bytes=3 * features * COMPUTED_BYTES + WORKSPACE_BYTES,
         throughput=throughput,
     )
+
+
+def count_parameters(config: DecoderConfig, tag_heads: int) -> int:
+    """Return the parameters of the largest variant's decoder, without making it.
+
+    Args:
+        config: of the decoder.
+        tag_heads: H of Eq. 5.
+    """
+    with torch.device("meta"):
+        model = CaptionModel(Variant.parse("syntic"), config, tag_heads)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def measure_synthesis(

@@ -246,7 +246,9 @@ def encode_tree(model: Any, tokens: Tensor, *, normalize: bool = False) -> Tenso
     """
     lengths = (tokens.argmax(dim=1) + 1).tolist()
     numbers: dict[tuple[int, int], int] = {}  # (what it follows, token) -> place in the tree
-    follows, depths, ends = [], [], []
+    follows: list[int] = []
+    depths: list[int] = []
+    ends: list[int] = []
     for row, length in zip(tokens.tolist(), lengths, strict=True):
         place = -1
         for depth, token in enumerate(row[:length]):

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..errors import Cancelled
+
 if TYPE_CHECKING:
     from accelerate import PartialState
 
@@ -87,11 +89,26 @@ class Processes:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Let the main process through a block before the others enter it."""
+        """Let the main process through a block before the others enter it.
+
+        Accelerate's `main_process_first` would leave the others waiting where the main one does not get
+        through.
+
+        Raises:
+            Cancelled: in the others, if the block raised in the main process.
+        """
         if self._state is None:
             yield
-            return
-        with self._state.main_process_first():
+        elif self.is_main:
+            failed = True
+            try:
+                yield
+                failed = False
+            finally:
+                self.any(failed)
+        elif self.any(False):
+            raise Cancelled("The first process was stopped or failed while the others waited for it.")
+        else:
             yield
 
     def wait(self) -> None:

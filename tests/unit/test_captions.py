@@ -48,12 +48,31 @@ def write_karpathy(folder: Path, **changes: Any) -> Path:
     return write_json(folder / "dataset_coco.json", {"images": images, "dataset": "coco"} | changes)
 
 
+def write_table(path: Path, caption: str) -> None:
+    """Write one caption, as `datasets` does in the format of the suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"caption": [caption]})
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    elif path.suffix == ".csv":
+        path.write_text(f"caption\n{caption}\n")
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write(table)
+
+
 class TestText:
     def test_one_caption_per_line_blank_lines_and_spaces_removed(self, tmp_path):
         path = tmp_path / "corpus.txt"
         path.write_bytes("\ufeffa dog  runs \r\n\r\n\tzwei Hünde\n".encode())
         assert read_captions(path) == ["a dog runs", "zwei Hünde"]
         assert read_captions(path, limit=1) == ["a dog runs"]
+
+    def test_a_line_ends_at_a_newline_and_nowhere_else(self, tmp_path):
+        """Captions from the web hold U+2028, U+0085, form feeds: white space, but no new caption."""
+        path = tmp_path / "corpus.txt"
+        path.write_bytes("a dog\u2028runs\x85on\r\ntwo\x0bcats\x0csit\x1cdown\n".encode())
+        assert read_captions(path) == ["a dog runs on", "two cats sit down"]
 
     def test_long_descriptions_are_left_out_as_the_paper_does_with_ss1m(self, tmp_path):
         path = tmp_path / "ss1m.txt"
@@ -193,10 +212,18 @@ class TestTables:
         assert read_captions(table, column="file") == ["1.jpg", "3.jpg"]
         assert read_captions(tabs) == ['a "big dog']
 
+    def test_json_lines_may_hold_other_line_separators(self, tmp_path):
+        lines = tmp_path / "captions.jsonl"
+        lines.write_bytes('{"caption": "a dog\u2028runs\x85on"}\r\n"two\u2029cats"\r\n'.encode())
+        assert read_captions(lines) == ["a dog runs on", "two cats"]
+
     @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
             ("c.jsonl", '"a dog"\n{\n', "not valid JSON in line 2"),
+            ("c.jsonl", '"a\u2028dog"\n{\n', "not valid JSON in line 2"),
+            ("c.csv", 'caption\na\u2028dog\n"a"b\n', "line 3, cannot be read"),
+            ("c.csv", 'caption\na dog\n"a\u2028cat\n', "line 3, cannot be read"),
             ("c.jsonl", '{"caption": "a"}\n{"title": "b"}\n', "line 2, has no column 'caption'.*only title"),
             ("c.json", '["a dog", 7]', "entry 2, holds '7' where a caption should be"),
             ("c.json", "7", "holds a single int"),
@@ -227,6 +254,32 @@ class TestHuggingFace:
         assert read_captions(SAVED / "repository") == ["a dog runs", "two cats on a bench"]
         with pytest.raises(DataError, match="files of the split 'test'"):
             read_captions(SAVED / "repository", split="test")
+
+    @pytest.mark.parametrize(
+        ("files", "expected"),
+        [
+            (["en/train-00000-of-00002.parquet", "en/train-00001-of-00002.parquet"], [0, 1]),
+            (["default/train/0000.parquet", "default/test/0000.parquet"], [0]),
+            (["coco-train.arrow", "coco-test.arrow", "cache-0123456789abcdef.arrow"], [0]),
+            (["en/0.0.0/5f2/coco-train-00000-of-00002.arrow", "en/0.0.0/5f2/coco-train-00001-of-00002.arrow",
+              "en/0.0.0/5f2/coco-test.arrow"], [0, 1]),
+            (["captions_train2017.parquet", "captions_val2017.parquet"], [0]),
+            (["my-train-set-test.arrow", "my-train-set-train.arrow", "pretrain.parquet"], [1]),
+            (["data/train.parquet", "old/train.parquet", ".cache/train.parquet"], [0]),
+            (["coco.train.csv", "coco.train.parquet"], [1]),  # one format
+        ],
+    )  # fmt: skip
+    def test_files_of_the_split_wherever_the_libraries_put_them(self, tmp_path, files, expected):
+        for number, name in enumerate(files):
+            write_table(tmp_path / name, f"caption {number}")
+        assert read_captions(tmp_path) == [f"caption {number}" for number in expected]
+
+    def test_of_two_data_sets_one_has_to_be_named(self, tmp_path):
+        for name in ("en/train-00000-of-00001.parquet", "de/train-00000-of-00001.parquet"):
+            write_table(tmp_path / name, name)
+        with pytest.raises(DataError, match="'train' for several data sets, de/, en/; give the folder"):
+            read_captions(tmp_path)
+        assert read_captions(tmp_path / "de") == ["de/train-00000-of-00001.parquet"]
 
     def test_other_columns_are_not_read(self, tmp_path):
         """A picture beside the captions, even a damaged one, is none of a corpus's business."""

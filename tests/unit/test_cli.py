@@ -98,6 +98,8 @@ def test_a_trace_as_json_and_as_a_file(profile, pictures, capsys, tmp_path):
         (["synthesize", "nothing.txt", "out"], "no corpus or file 'nothing.txt'"),
         (["synthesize", "{text}"], "Say where the features go"),
         (["synthesize", "everyday", "--limit", "0"], "--limit must be at least 1"),
+        (["synthesize", "everyday", "--split", "val"], "--split cannot be given for 'everyday', a corpus of"),
+        (["synthesize", "everyday", "--column", "c", "--max-words", "9"], "--column and --max-words cannot"),
         (["evaluate", "--set", "coco"], "has no test set 'coco'"),
         (["train", "--set", "speed=9"], "unknown key 'speed'"),
         (["train", "nothing.toml"], "no run file nothing.toml"),

@@ -13,6 +13,8 @@ from syntic.errors import InputError
         ("captions.csv", b"a dog\ntwo cats\n"),
         ("captions.csv", b'sentence;id\n"a dog";1\ntwo cats;2\n'),
         ("captions.tsv", b"7\ttext\n8\ta dog\n9\ttwo cats\n"),
+        ("", "a\u2028dog\r\ntwo\x85cats"),
+        ("captions.csv", "id,text\n1,a\u2028dog\n2,two\x0ccats\n".encode()),
         ("list.json", b'["a dog", "two cats"]'),
         ("objects.json", b'[{"text": "a dog", "id": "x"}, {"caption": "two cats"}]'),
         (

@@ -82,6 +82,35 @@ def test_a_paused_run_of_two_goes_on_with_another_number(start):
     assert sidecar["steps"] == 4
 
 
+def test_the_others_do_not_wait_for_a_main_process_that_failed(tmp_path):
+    script = tmp_path / "failing.py"
+    script.write_text(
+        """
+from syntic.errors import Cancelled
+from syntic.training import Processes
+
+processes = Processes.join()
+with processes.main_first():
+    print("first", processes.rank, flush=True)
+try:
+    with processes.main_first():
+        print("second", processes.rank, flush=True)
+        raise OSError
+except (OSError, Cancelled) as error:
+    print(type(error).__name__, processes.rank, flush=True)
+processes.leave()
+"""
+    )
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "SYNTIC_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, *launcher, str(script)], env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "first 0"
+    assert sorted(done.stdout.splitlines()) == ["Cancelled 1", "OSError 0", "first 0", "first 1", "second 0"]
+
+
 def test_alone_nothing_is_shared():
     rows = torch.arange(5)
     assert torch.equal(ALONE.share(rows), rows)

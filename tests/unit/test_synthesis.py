@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from dying_maker import DyingMaker
+from dying_maker import DawdlingMaker, DyingMaker, die
 from PIL import Image
 
 from syntic.data import (
@@ -151,9 +151,18 @@ def test_a_batch_that_was_cut_off_is_made_again(components, tmp_path):
     assert whole.fingerprint == cut.fingerprint
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray leaves its sockets and logs to the collector
-@pytest.mark.filterwarnings("ignore::FutureWarning:ray")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # of its own settings
+def of_ray(test):
+    """Let warnings of Ray pass."""
+    for warning in (
+        "ignore::ResourceWarning",  # Ray leaves its sockets and logs to the collector
+        "ignore::FutureWarning:ray",
+        "ignore::DeprecationWarning:ray",  # of its own settings
+    ):
+        test = pytest.mark.filterwarnings(warning)(test)
+    return test
+
+
+@of_ray
 def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
     components, tiny_profile_path, tmp_path, monkeypatch
 ):
@@ -165,7 +174,7 @@ def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
     settings = SynthesisSettings(shard_size=4, batch_size=2)
     header = make_header(components.profile, captions, components.encoder.width, settings)
     progress = list(synthesize_with(engine, captions, tmp_path / "ray", header=header, settings=settings))
-    assert (tmp_path / "died").exists()
+    assert len(list((tmp_path / "died").iterdir())) == 1
     assert progress[-1].done == 12
     assert len(progress) == 6  # one batch each; none was counted twice
     local, distributed = (FeatureStore.open(tmp_path / name) for name in ("local", "ray"))
@@ -174,6 +183,42 @@ def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
     np.testing.assert_array_equal(local.image_features, distributed.image_features)
     assert local.fingerprint == distributed.fingerprint
     assert not list(synthesize_with(engine, captions, tmp_path / "ray", header=header, settings=settings))
+
+
+@of_ray
+def test_a_slow_batch_stops_no_other_and_what_ends_every_worker_ends_the_run(
+    components, tiny_profile_path, tmp_path, monkeypatch
+):
+    """All on one Ray, which takes long to start."""
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    captions = [f"a dog and {number} cats" for number in range(12)]
+    settings = SynthesisSettings(shard_size=4, batch_size=2)
+    header = make_header(components.profile, captions, components.encoder.width, settings)
+
+    def work(name: str, maker):
+        engine = ray_engine(maker, RaySettings(workers=2))
+        return synthesize_with(engine, captions, tmp_path / name, header=header, settings=settings)
+
+    ray_module._connect(ray, RaySettings(workers=2))
+    try:
+        progress = work("slow", DawdlingMaker(tiny_profile_path, tmp_path / "allowed"))
+        others = [next(progress).done for _ in range(5)]
+        store = FeatureStore.open(tmp_path / "slow", allow_partial=True)
+        assert others == [2, 4, 6, 8, 10]
+        assert store.captions == captions[4:]  # all but the first shard, which the slow batch belongs to
+        (tmp_path / "allowed").touch()
+        assert [state.done for state in progress] == [12]
+
+        monkeypatch.setattr(ray_module, "TRIES", 1)  # starting a worker takes long, too
+        with pytest.raises(ResourceError, match="^Rows 4 to 5 ended 1 workers, one after the other"):
+            list(work("deadly", DyingMaker(tiny_profile_path, tmp_path / "died", deaths=99)))
+        assert len(list((tmp_path / "died").iterdir())) == 1
+
+        with pytest.raises(ResourceError, match="^Workers ended 2 times while they loaded the models"):
+            list(work("unloadable", die))
+    finally:
+        ray.shutdown()
 
 
 def test_what_ray_is_asked_for_must_be_there(monkeypatch):
@@ -192,10 +237,12 @@ def test_what_ray_is_asked_for_must_be_there(monkeypatch):
 
 
 def test_our_own_error_of_a_worker_is_told_as_it_is():
-    inner = DataError("The disk is full.")
-    outer = RuntimeError("ray::map failed")
-    outer.cause = inner
-    assert ray_module._explain(outer) is inner
+    traceback = (
+        "ray::map failed\nTraceback ...\nsyntic.errors.DataError: The disk is full.\nTo change retries ..."
+    )
+    told = ray_module._explain(RuntimeError(traceback))
+    assert isinstance(told, DataError)
+    assert told.detail == "The disk is full."
     assert "ray::map failed" in ray_module._explain(RuntimeError("traceback\n\nray::map failed")).detail
 
 
