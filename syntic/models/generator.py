@@ -134,7 +134,7 @@ class Generator:
         def after_step(pipeline: Any, step: int, at: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             nonlocal next_preview
             total, started, preview = int(pipeline.num_timesteps), time.perf_counter(), None
-            if started >= next_preview:
+            if started >= next_preview or total <= PREVIEWS:
                 preview = self._preview(tensors["latents"], step + 1, total)
                 ended = time.perf_counter()
                 next_preview = ended + PREVIEW_REST * (ended - started)
@@ -166,8 +166,8 @@ class Generator:
         return list(output.images), [bool(is_flagged) for is_flagged in flagged]
 
     def _preview(self, latents: Tensor, step: int, total: int) -> Image.Image | None:
-        """Show the first image so far, a few times in a run and not at its end."""
-        if step == total or step % max(2, total // PREVIEWS):
+        """Show the first image so far: after every step of a short run, now and then in a long one."""
+        if step == total or step % max(1, total // PREVIEWS):
             return None
         latents = latents[:1]
         vae = self.pipeline.vae

@@ -85,7 +85,8 @@ VIEWS: dict[str, ViewText] = {
         title="What you selected",
         explanation=(
             "Draw a lasso on the map, and its pictures and captions appear here with the cosine of each "
-            "pair at every step. Point at one to find it on the map; click it for its neighbours."
+            "pair at every step. Point at one to find it on the map, click it for its neighbours, tick it or "
+            "click it with Shift to add it or take it out."
         ),
         equation=r"f_\mathrm{sim}(s_i^v,t_i^t)\quad(1)",
     ),

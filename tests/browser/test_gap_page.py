@@ -124,6 +124,60 @@ def test_the_selection_is_linked_both_ways(visit):
     expect(page.locator("#g-selected [role=status]")).to_contain_text("Nothing is selected")
 
 
+def test_items_are_selected_and_taken_out_in_the_lists(visit):
+    page = open_gap(visit)
+    found = page.locator("#g-selected [role=status]")
+    boxes = page.locator("#g-selected tbody [type=checkbox]")
+    names = page.locator("#g-selected tbody th button")
+    expect(boxes).to_have_count(24)
+    all_marks = sum(seen_colours(page).values())
+    boxes.nth(2).click()
+    expect(found).to_have_text("1 selected.")
+    expect(page.locator("#g-measures [role=status]")).to_contain_text("Only what you selected: 1 item.")
+    expect(page).to_have_url(re.compile("selection="))
+    assert 0 < sum(seen_colours(page).values()) < all_marks / 4, "the map shows the others faintly"
+    boxes.nth(5).focus()
+    page.keyboard.press(" ")
+    expect(found).to_have_text("2 selected.")
+    expect(boxes.nth(5)).to_be_focused()
+    names.nth(2).focus()
+    page.keyboard.press("Shift+Enter")
+    expect(found).to_have_text("1 selected.")
+    expect(boxes.nth(2)).not_to_be_checked()
+    expect(boxes.nth(5)).to_be_checked()
+    picture = page.locator("#g-selected .g-gallery button:has(.real)").first
+    picture.click(modifiers=["Shift"])
+    expect(found).to_have_text("2 selected.")
+    expect(picture).to_have_class("selected")
+    expect(boxes).to_have_count(24)
+    expect(page.locator("#g-side .g-point")).to_have_count(0)
+    page.locator("[data-act=clear]").click()
+    expect(found).to_contain_text("Nothing is selected")
+    expect(boxes.nth(5)).not_to_be_checked()
+
+
+def test_the_heatmap_is_read_by_keyboard_as_by_pointer(visit):
+    page = open_gap(visit)
+    readout, cells = page.locator(".g-readout"), page.locator("#g-similarities .g-cells")
+    page.locator("#g-similarities .g-heatmap").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".g-cursor")).to_be_visible()
+    expect(readout).to_have_text(re.compile(r"^0\.\d\d: picture “(.+)” and text “\1”$"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    words = readout.inner_text()
+    page.keyboard.press("Enter")
+    second = words.split("“")[1].split("”")[0]
+    expect(page.locator("#g-side .g-point")).to_contain_text(second)
+    expect(page).to_have_url(re.compile("focus=generated"))
+    page.keyboard.press("Shift+ArrowDown")
+    expect(readout).not_to_have_text(words)
+    box, unit = cells.bounding_box(), cells.bounding_box()["width"] / 54  # 27 pictures and their texts
+    cells.hover(position={"x": 28.5 * unit, "y": 1.5 * unit})
+    expect(readout).to_have_text(words)
+    assert box["width"] == pytest.approx(box["height"])
+
+
 def test_the_map_is_used_by_keyboard(visit):
     page = open_gap(visit)
     page.locator("#g-plot canvas").focus()
@@ -150,6 +204,12 @@ def test_a_link_restores_the_view(visit):
     expect(page.locator("#g-side .g-point")).to_be_visible()
     expect(page.locator("#g-stage").get_by_label("random control")).to_be_checked()
     expect(page).to_have_url(re.compile(re.escape(query)))
+
+
+@pytest.mark.parametrize("query", ["?heatmap=x", "?focus=text,99999", "?dimensions=nan"])
+def test_a_link_that_cannot_be_restored_says_so_on_a_filled_page(visit, query):
+    page = open_gap(visit, query)
+    expect(page.locator("#g-notice")).to_contain_text("This link cannot be restored as it is.")
 
 
 def test_figures_are_saved(visit):

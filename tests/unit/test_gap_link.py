@@ -87,7 +87,10 @@ def test_a_selection_of_all_stays_short():
 
 @pytest.mark.parametrize(
     "query",
-    ["?layout=x", "?control=x", "?value=many", "?dimensions=x", "?selection=!!", "?shown=x", "?focus=text,x"],
+    [
+        *("?layout=x", "?control=x", "?value=many", "?dimensions=x", "?selection=!!", "?shown=x"),
+        *("?focus=text,x", "?focus=text,inf", "?dimensions=nan", "?dimensions=inf", "?value=nan"),
+    ],
 )
 def test_a_broken_link_is_refused_with_its_reason(query):
     with pytest.raises(InputError, match="link's"):

@@ -269,14 +269,19 @@ class TestGenerator:
         assert np.abs(alone - in_a_batch).max() <= 2  # a batch may round differently
         assert np.abs(alone - pixels(["a dog"], [2])[0]).max() > 20
 
-    def test_steps_are_reported_with_a_preview_now_and_then(self, generator):
+    def test_steps_of_a_short_run_are_reported_with_a_preview_each(self, generator):
         seen = []
         generator.generate(["a dog"], [1], lambda *step: seen.append(step))
         assert [(step, total) for step, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
-        previews = [preview for *_, preview in seen if preview is not None]
-        assert previews
+        *previews, last = (preview for *_, preview in seen)
         assert all(preview.size == (32, 32) for preview in previews)
-        assert seen[-1][2] is None  # the picture itself follows at once
+        assert last is None  # the picture itself follows at once
+
+    @torch.no_grad()
+    def test_a_long_run_has_a_preview_now_and_then(self, generator):
+        latents = torch.randn(1, 4, 8, 8)
+        shown = [step for step in range(1, 51) if generator._preview(latents, step, 50) is not None]
+        assert shown == [*range(5, 50, 5)]
 
     def test_a_large_autoencoder_is_replaced_by_a_linear_map(self, generator, monkeypatch):
         monkeypatch.setattr("syntic.models.generator.SMALL_VAE_PARAMETERS", 0)

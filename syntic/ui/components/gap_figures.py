@@ -29,6 +29,7 @@ STAGE_NAMES = {
 }
 
 FIGURE_SCRIPT = script("gap_figures.js")
+HEATMAP_KEYS = "Arrow keys go from cell to cell, ten at a time with Shift; Enter does what a click does."
 
 
 def panels_figure(panels: Sequence[Panel], name: str = "modality-gap-steps") -> str:
@@ -83,14 +84,16 @@ def heatmap_figure(found: OrderedHeatmap, stage: str) -> str:
     )
     svg = (
         f'<svg class="g-svg g-heatmap" viewBox="0 0 {left + side + 8:.0f} {top + side + 8:.0f}" role="img" '
-        f'aria-label="Cosines of {n} pictures and their texts: {_means_text(found)}">'
+        f'tabindex="0" aria-label="Cosines of {n} pictures and their texts: {_means_text(found)}. '
+        f'{HEATMAP_KEYS}">'
         f'<image class="g-cells" href="{_heat_uri(heatmap.similarities)}" x="{left}" y="{top}" '
         f'width="{side}" height="{side}" preserveAspectRatio="none"/>{lines}'
-        f'<path class="g-thick" d="{middle}"/>{words}{heads}</svg>'
+        f'<path class="g-thick" d="{middle}"/>{words}{heads}'
+        f'<rect class="g-cursor" width="{unit + 6:.2f}" height="{unit + 6:.2f}" visibility="hidden"/></svg>'
     )
     labels = [f"picture: {c}" for c in found.captions] + [f"text: {c}" for c in found.captions]
     table = figure_table(labels, labels, heatmap.similarities)
-    idle = "Point at a cell to read it; click it to find it on the map."
+    idle = "Point at a cell, or go to it by arrow keys, to read it; click it to find it on the map."
     extra = (
         f'{_scale()}<p class="g-means">{_means_markup(found)}</p>'
         f'<p class="g-readout s-note" data-idle="{idle}" aria-live="off">{idle}</p>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
 from ...data.contact_sheet import COLUMNS
@@ -14,7 +14,7 @@ from ..theme import KIND_NAMES
 from .gap_figures import STAGE_NAMES
 from .words import mark_words
 
-LISTED = 48  # items of a selection that are listed
+LISTED = 48  # items that are listed at most
 
 # measure -> what people call it, and what it says
 MEASURES = {
@@ -55,7 +55,8 @@ def measures_table(columns: Sequence[StageMeasures], selected: int) -> str:
             continue
         cells = "".join(_cell(column, field) for column in columns)
         rows += f'<tr><th scope="row">{name}<small>{hint}</small></th>{cells}</tr>'
-    what = f"Only what you selected: {selected} items." if selected else "All items on the map."
+    items = "1 item" if selected == 1 else f"{selected} items"
+    what = f"Only what you selected: {items}." if selected else "All items on the map."
     counts = ", ".join(f"{c.pairs} {STAGE_NAMES.get(c.key, c.name)}" for c in columns if not c.is_now)
     return (
         f'<p class="s-note" role="status">{what} Pairs: {escape(counts)}. A dash stands where fewer than 4 '
@@ -89,34 +90,29 @@ def sample_captions(
     return f'<p class="s-note">{escape(read)}</p><div class="g-samples">{cards}</div>'
 
 
-def gallery(rows: Sequence[ItemRow], total: int, pairs: int, *, selected: bool) -> str:
-    """Return the selected items: pictures, captions, and the cosine of each pair at every step.
+def gallery(rows: Sequence[ItemRow], selection: Collection[int], pairs: int) -> str:
+    """Return items, ticked where they are selected: pictures, captions, cosines of each pair at every step.
 
     Args:
-        rows: the first `LISTED` of them.
-        total: how many are selected.
+        rows: the items.
+        selection: all that is selected, listed here or not.
         pairs: n of the sample.
-        selected: False where these are only examples, because nothing is selected.
     """
-    if selected:
-        more = f", the first {len(rows)} are shown" if total > len(rows) else ""
-        words = f"{total} selected{more}."
-    else:
-        words = "Nothing is selected; these are examples."
+    selected = set(selection)
+    shown = sum(row.item in selected for row in rows)
+    more = f", {shown} of them shown" if shown < len(selected) else ""
+    words = f"{len(selected)} selected{more}." if selected else "Nothing is selected; tick what you like."
     heads = "".join(
         f'<th scope="col"><i class="g-mark {k}"></i>{STAGE_NAMES[k.value].split(" (")[0]}</th>'
         for k in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
     )
-    tiles = "".join(
-        f'<button type="button" {_named(row.item, pairs)} title="{escape(row.caption)}" '
-        f'aria-label="{escape(row.caption)}">{tile(row.item, pairs)}</button>'
-        for row in rows
-    )
-    body = "".join(_item_row(row, pairs) for row in rows)
+    tiles = "".join(_tile_button(row, pairs, is_selected=row.item in selected) for row in rows)
+    body = "".join(_item_row(row, pairs, is_selected=row.item in selected) for row in rows)
     return (
         f'<p class="s-note" role="status">{words}</p><div class="g-gallery">{tiles}</div>'
-        '<div class="g-scroll g-items" tabindex="0" role="region" aria-label="Selected items">'
-        '<table class="g-table"><thead><tr><th scope="col">caption, and its cosine to the picture</th>'
+        '<div class="g-scroll g-items" tabindex="0" role="region" aria-label="Items">'
+        '<table class="g-table"><thead><tr><th scope="col" class="g-pick" aria-label="selected">✓</th>'
+        '<th scope="col">caption, and its cosine to the picture</th>'
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>{_save_csv()}"
     )
 
@@ -183,13 +179,24 @@ def _sample(sample: SampleCaption, pairs: int, names: tuple[str, str] | None, *,
     )
 
 
-def _item_row(row: ItemRow, pairs: int) -> str:
+def _tile_button(row: ItemRow, pairs: int, *, is_selected: bool) -> str:
+    name = escape(row.caption)
+    css, state = (' class="selected"', ", selected") if is_selected else ("", "")
+    return (
+        f'<button type="button"{css} {_named(row.item, pairs)} title="{name}" aria-label="{name}{state}">'
+        f"{tile(row.item, pairs)}</button>"
+    )
+
+
+def _item_row(row: ItemRow, pairs: int, *, is_selected: bool) -> str:
     cells = "".join(
         f"<td>{number(row.cosines[kind], 2)}</td>" if kind in row.cosines else "<td>–</td>"
         for kind in (Kind.GENERATED, Kind.REFINED, Kind.PROJECTED, Kind.REAL)
     )
     return (
-        f'<tr><th scope="row"><button type="button" {_named(row.item, pairs)}>{escape(row.caption)}</button>'
+        f'<tr><td class="g-pick"><input type="checkbox" {_named(row.item, pairs)}'
+        f'{" checked" if is_selected else ""} aria-label="Select: {escape(row.caption)}"></td>'
+        f'<th scope="row"><button type="button" {_named(row.item, pairs)}>{escape(row.caption)}</button>'
         f"</th>{cells}</tr>"
     )
 

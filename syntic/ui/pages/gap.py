@@ -46,10 +46,12 @@ class Seen:
     Attributes:
         selection: items.
         marks: how the map is drawn.
+        listed: items that the gallery lists; none where it lists examples.
     """
 
     selection: tuple[int, ...] = ()
     marks: Marks = Marks()
+    listed: tuple[int, ...] = ()
 
 
 class ModalityGap:
@@ -190,15 +192,14 @@ class ModalityGap:
             standard = self.gap.standard_view()
         except SynticError as error:
             return {self.views.measures: empty(describe(error))}
-        view, marks, notice = standard, Marks(), ""
-        query = dict(request.query_params)
+        notice, query = "", dict(request.query_params)
         if names_gap(query):
             try:
                 view, marks = read_gap_query(query, self.gap.standard_view, self._standard_value)
-                view = self._checked(view)
+                return {**self._everything(self._checked(view), marks), self.views.notice: ""}
             except SynticError as error:
-                view, marks, notice = standard, Marks(), broken_link(error)
-        return {**self._everything(view, marks), self.views.notice: notice}
+                notice = broken_link(error)
+        return {**self._everything(standard, Marks()), self.views.notice: notice}
 
     def load_pictures(self, corpus: str, pictures: str | None) -> dict[str, str]:
         """Send the small pictures, once the page is there."""
@@ -334,21 +335,31 @@ class ModalityGap:
         )
 
     def select(self, event: gr.EventData, **inputs: Any) -> Updates:
-        """Take what was selected on the map to the table, the heatmap and the gallery."""
-        view, seen = self._asked(inputs)
+        """Take what was selected to the table, the heatmap and the gallery.
+
+        The gallery lists what was selected on the map; after a tick in a list it keeps what it lists, so
+        that a tick can be taken back.
+        """
+        asked, seen = self._asked(inputs)
         items = event._data.get("items")
         if not isinstance(items, list) or not all(isinstance(item, int) for item in items):
             raise to_gradio(InputError("The selection did not arrive; please draw it again."))
-        view = replace(view, selection=tuple(items))
-        return self._answer(
-            lambda: {
-                self.seen: replace(seen, selection=self.gap.check(view).selection),
+        ticked = bool(event._data.get("ticked"))
+
+        def answer() -> Updates:
+            view = self.gap.check(replace(asked, selection=tuple(items)))
+            listed = view.selection
+            if ticked:
+                listed = tuple(sorted({*(seen.listed or self.draw.examples(view)), *listed}))
+            return {
+                self.seen: replace(seen, selection=view.selection, listed=listed),
                 self.views.measures: self.draw.measures(view),
                 self.views.heatmap: self.draw.heatmap(view, seen.marks.heatmap),
-                self.views.gallery: self.draw.gallery(view),
+                self.views.gallery: self.draw.gallery(view, listed),
                 self.link: self._link(view, seen.marks),
             }
-        )
+
+        return self._answer(answer)
 
     def toggle(self, event: gr.EventData, **inputs: Any) -> Updates:
         """Remember which kinds are shown and whether pictures are marks, for the link."""
@@ -446,8 +457,8 @@ class ModalityGap:
             views.side: self.draw.side(view, marks),
             views.heatmap_stage: marks.heatmap,
             views.heatmap: self.draw.heatmap(view, marks.heatmap),
-            views.gallery: self.draw.gallery(view),
-            self.seen: Seen(view.selection, marks),
+            views.gallery: self.draw.gallery(view, view.selection),
+            self.seen: Seen(view.selection, marks, listed=view.selection),
         }
 
     def _show_control(self, view: GapView) -> Updates:

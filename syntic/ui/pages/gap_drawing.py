@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..components.stage_card import empty
 from ..theme import KIND_NAMES
 from .gap_link import Marks
 
-EXAMPLES = 24  # items in the gallery while nothing is selected
+EXAMPLES = 24  # items in the gallery until something is selected
 _HINT = "Click a mark on the map, a picture or a row to see its neighbours here."
 
 
@@ -71,15 +72,15 @@ class GapDrawing:
         amount = view.value if view.control is Control.SHIFT else None
         return shift_figure(self.gap.shift_curves(view.corpus), amount)
 
-    def gallery(self, view: GapView) -> str:
-        """Return the selected items, or some examples."""
-        sample = self.gap.sample(view.corpus, view.pictures)
-        items = list(view.selection)
-        if not items:
-            order = np.random.default_rng(0).permutation(sample.items)[:EXAMPLES]
-            items = np.sort(order).tolist()
-        rows = self.gap.rows(view, items[:LISTED])
-        return gallery(rows, len(items), len(sample), selected=bool(view.selection))
+    def examples(self, view: GapView) -> list[int]:
+        """Return some items, the same every time."""
+        items = self.gap.sample(view.corpus, view.pictures).items
+        return sorted(np.random.default_rng(0).permutation(items)[:EXAMPLES].tolist())
+
+    def gallery(self, view: GapView, listed: Sequence[int]) -> str:
+        """Return the first of some items, or else of the examples; those that are selected are ticked."""
+        rows = self.gap.rows(view, (listed or self.examples(view))[:LISTED])
+        return gallery(rows, view.selection, len(self.gap.sample(view.corpus, view.pictures)))
 
     def side(self, view: GapView, marks: Marks) -> str:
         """Return the neighbours of the point in focus."""

@@ -10,7 +10,7 @@ from ...evaluation.controls import Control
 from ...evaluation.map import Kind
 from ...gap_service import RANDOM, Layout
 from ...service import SynticService
-from ..components.gap_figures import FIGURE_SCRIPT, STAGE_NAMES
+from ..components.gap_figures import FIGURE_SCRIPT, HEATMAP_KEYS, STAGE_NAMES
 from ..components.gap_lists import PICK_SCRIPT
 from ..gap_texts import CONTROLS, VIEWS
 from ..scripts import script
@@ -24,6 +24,10 @@ _LATEX: list[dict[str, str | bool]] = [
 _KEYS = (
     "Arrow keys go from mark to mark, Enter lists the neighbours, Space selects, Escape clears, + and − "
     "zoom, Shift with an arrow key moves or turns the map."
+)
+_LIST_KEYS = (
+    "In lists, a tick, or Shift with a click or with Enter, adds an item to the selection or takes it out. "
+    f"In the heatmap, {HEATMAP_KEYS[0].lower()}{HEATMAP_KEYS[1:]}"
 )
 _SHEETS_SCRIPT = script("gap_sheets.js")
 
@@ -221,6 +225,6 @@ def _map_template() -> str:
         f'<div class="g-tools" role="group" aria-label="Map">{acts}<span class="g-save"><span>Save</span>'
         f'{saves}</span></div><p class="g-spoken" aria-live="polite"></p>'
         f'<details class="g-keys"><summary>Keyboard and mouse</summary><p class="s-note">{_KEYS} Drag to '
-        "move the map, or to turn it in 3-D; Ctrl with the wheel zooms; a double click shows the whole map."
-        "</p></details>"
+        "move the map, or to turn it in 3-D; Ctrl with the wheel zooms; a double click shows the whole map. "
+        f"{_LIST_KEYS}</p></details>"
     )

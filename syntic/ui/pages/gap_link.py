@@ -80,13 +80,14 @@ def read_gap_query(
         standard_value: corpus and control -> the value where the link names none.
 
     Raises:
-        InputError: for a value that cannot be one, or whatever `standard_view` says of a corpus.
+        InputError: for a value that cannot be one, or whatever `standard_view` says of a corpus. Whether
+            there is such an item or heatmap is for the explorer to say.
     """
     standard = standard_view(query.get("corpus", ""))
     changes: dict[str, Any] = {"pictures": query["pictures"]} if query.get("pictures") else {}
     changes["layout"] = _one_of(Layout, query.get("layout", standard.layout), "layout")
     changes["control"] = _one_of(Control, query.get("control", standard.control), "control")
-    changes["dimensions"] = int(_number(query.get("dimensions", str(standard.dimensions)), "dimensions"))
+    changes["dimensions"] = _whole(query.get("dimensions", str(standard.dimensions)), "dimensions")
     if "value" in query:
         changes["value"] = _number(query["value"], "value")
     else:
@@ -99,7 +100,7 @@ def read_gap_query(
         marks = replace(marks, shown=tuple(_one_of(Kind, name, "shown") for name in names))
     if query.get("focus"):
         kind, _, item = query["focus"].partition(",")
-        marks = replace(marks, focus=(_one_of(Kind, kind, "focus"), int(_number(item, "focus"))))
+        marks = replace(marks, focus=(_one_of(Kind, kind, "focus"), _whole(item, "focus")))
     return replace(standard, **changes), marks
 
 
@@ -138,6 +139,15 @@ def _one_of(kind: type[StrEnum], value: str, name: str) -> Any:
 
 def _number(value: str, name: str) -> float:
     try:
-        return float(value)
-    except ValueError:
+        number = float(value)
+        int(number)  # neither infinite nor not a number
+    except (ValueError, OverflowError):
         raise InputError(f"The link's {name} must be a number but is {value[:40]!r}.") from None
+    return number
+
+
+def _whole(value: str, name: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise InputError(f"The link's {name} must be a whole number but is {value[:40]!r}.") from None

@@ -228,7 +228,13 @@ const inside = (polygon, x, y) => {
   }
   return odd;
 };
-const select = (items) => { state.selection = new Set(items); draw(); trigger('lasso', {items: [...state.selection].sort((a, b) => a - b)}); };
+const select = (items, ticked = false) => {  // `ticked`: in a list, which keeps what it lists
+  state.selection = new Set(items);
+  toolbar();
+  draw();
+  trigger('lasso', {items: [...state.selection].sort((a, b) => a - b), ticked});
+};
+const toggled = (item) => { const items = new Set(state.selection); if (!items.delete(item)) items.add(item); return items; };
 const pick = (point) => { state.focus = point; spoken.textContent = describe(point); draw(); trigger('point', point); };
 const endLasso = () => {
   const found = new Set();
@@ -315,11 +321,8 @@ canvas.addEventListener('keydown', (event) => {
     draw();
   } else if (arrows[event.key]) step(...arrows[event.key]);
   else if (event.key === 'Enter' && state.hover) pick(state.hover);
-  else if (event.key === ' ' && state.hover) {
-    const items = new Set(state.selection);
-    if (!items.delete(state.hover.item)) items.add(state.hover.item);
-    select(items);
-  } else if (event.key === 'Escape') select([]);
+  else if (event.key === ' ' && state.hover) select(toggled(state.hover.item));
+  else if (event.key === 'Escape') select([]);
   else if (event.key === '+' || event.key === '=') zoomBy(1.25);
   else if (event.key === '-') zoomBy(0.8);
   else if (event.key === '0') showAll();
@@ -401,6 +404,7 @@ document.addEventListener('g-point', (event) => {
   const {kind, item} = event.detail ?? {};
   if (state.data && state.screen) showTip(kind && state.shown.has(kind) && item - offset(kind) < count(kind) ? {kind, item} : null);
 });
+document.addEventListener('g-tick', ({detail}) => { if (state.data) select(toggled(detail), true); });
 document.addEventListener('g-sheets', draw);
 new ResizeObserver(draw).observe(frame);
 new MutationObserver(() => { state.marks = {}; draw(); }).observe(document.body, {attributeFilter: ['class']});
