@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from ..method import SupportSet, project_onto_support
+from ..method.search import OnToken
 from ..types import CaptionTrace
 from .decoding import EVIDENCE
 from .protocol import NO_VIEWS, Captioned, EncodedPictures, SupportText, TextOnly
@@ -32,10 +33,11 @@ class ClipRetrieval:
     def __init__(self, texts: TextOnly, device: torch.device) -> None:
         self.support: SupportSet = texts.support_set(device)
 
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
         """Return the nearest caption of each picture; the evidence is it and the next ones.
 
-        The search is Eq. 3's: it reads the corpus once, in chunks, and keeps the largest cosines.
+        The search is Eq. 3's: it reads the corpus once, in chunks, and keeps the largest cosines. It chooses
+        no tokens, so `on_token` is never called.
         """
         if not len(pictures.features):
             return []

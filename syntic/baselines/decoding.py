@@ -15,6 +15,7 @@ from ..data.features import FeatureStore
 from ..data.tags import MAX_TAGS, TagTable, TextEncoder
 from ..errors import InputError
 from ..method import CaptionModel, Decoded, Projection, SupportSet, project_onto_support
+from ..method.search import OnToken
 from ..method.stages import read_caption
 from ..models import CaptionTokenizer
 from .protocol import BATCH, NO_VIEWS, Captioned, EncodedPictures, SupportText, TextOnly
@@ -34,6 +35,7 @@ def decode_pictures(
     decoding: str = "greedy",
     beam_size: int = 5,
     evidence: int = EVIDENCE,
+    on_token: OnToken | None = None,
 ) -> Iterator[tuple[list[Decoded], Projection | None]]:
     """Decode pictures batch by batch, as the paper does: project, attend to tags, decode.
 
@@ -47,6 +49,7 @@ def decode_pictures(
         decoding: "greedy" or "beam".
         beam_size: of "beam".
         evidence: support texts, and other tokens at each step, to report.
+        on_token: called before each token is chosen; what it raises ends the work.
 
     Yields:
         For each batch what was decoded and the projection, or None where there was none.
@@ -80,6 +83,7 @@ def decode_pictures(
             decoding=decoding,
             beam_size=beam_size,
             alternatives=evidence,
+            on_token=on_token,
         )
         yield decoded, projection
 
@@ -124,7 +128,7 @@ class DecoderCaptioner:
         self.decoding = decoding
         self.beam_size = beam_size
 
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
         """Caption B pictures; the evidence is the decoded tokens and the captions projected onto."""
         captions: list[Captioned] = []
         for decoded, projection in decode_pictures(
@@ -135,6 +139,7 @@ class DecoderCaptioner:
             text_encoder=self.text_encoder,
             decoding=self.decoding,
             beam_size=self.beam_size,
+            on_token=on_token,
         ):
             for row, result in enumerate(decoded):
                 captions.append(

@@ -19,7 +19,7 @@ from ..data.tags import TextEncoder
 from ..errors import InputError
 from ..method import CaptionDecoder, CaptionModel, Decoded, DecoderConfig
 from ..method.captioner import DECODINGS, caption_loss
-from ..method.search import Steps, beam_search, greedy_search
+from ..method.search import OnToken, Steps, beam_search, greedy_search
 from ..method.stages import read_caption
 from ..method.tokens import encode_captions
 from ..models import CaptionTokenizer
@@ -84,19 +84,26 @@ class PictureModel(nn.Module, ABC):
 
     @torch.no_grad()
     def decode(
-        self, pictures: PictureFeatures, *, decoding: str, beam_size: int = 5, alternatives: int = EVIDENCE
+        self,
+        pictures: PictureFeatures,
+        *,
+        decoding: str,
+        beam_size: int = 5,
+        alternatives: int = EVIDENCE,
+        on_token: OnToken | None = None,
     ) -> list[Decoded]:
         """Decode one caption for each picture.
 
         Raises:
             InputError: if `decoding` is neither "greedy" nor "beam", or the beam size is out of range.
         """
+        if decoding not in DECODINGS:
+            raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")
         config = self.sizes.decoder
+        logits, steps = self.begin(pictures)
         if decoding == "greedy":
-            return greedy_search(config, *self.begin(pictures), alternatives=alternatives)
-        if decoding == "beam":
-            return beam_search(config, *self.begin(pictures), beam_size, alternatives=alternatives)
-        raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")
+            return greedy_search(config, logits, steps, alternatives=alternatives, on_token=on_token)
+        return beam_search(config, logits, steps, beam_size, alternatives=alternatives, on_token=on_token)
 
 
 class PrefixedModel(PictureModel):
@@ -264,7 +271,7 @@ class PictureCaptioner:
         self.decoding = decoding or recipe.decoding
         self.beam_size = beam_size
 
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
         """Caption B pictures; the evidence is the decoded tokens.
 
         Raises:
@@ -280,6 +287,10 @@ class PictureCaptioner:
         features, captions = PictureFeatures.of(pictures), []
         for start in range(0, len(features), BATCH):
             batch = features.rows(slice(start, start + BATCH)).to(device)
-            for decoded in self.model.decode(batch, decoding=self.decoding, beam_size=self.beam_size):
-                captions.append(Captioned(trace=read_caption(decoded, self.tokenizer)))
+            captions += [
+                Captioned(trace=read_caption(decoded, self.tokenizer))
+                for decoded in self.model.decode(
+                    batch, decoding=self.decoding, beam_size=self.beam_size, on_token=on_token
+                )
+            ]
         return captions

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..method.search import OnToken
 from ..types import CaptionTrace, TokenTrace
 from .language_model import SteeredCaptioner
 from .protocol import BATCH, Captioned, EncodedPictures
@@ -121,15 +122,15 @@ class MagicCaptioner(SteeredCaptioner):
     decoding = NAME
 
     @torch.no_grad()
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
         """Caption B pictures; evidence: the tokens as the language model saw them, CLIP's cosine."""
         captions: list[Captioned] = []
         for start in range(0, len(pictures.features), BATCH):
             images = pictures.features[start : start + BATCH].to(self.language_model.device)
-            captions += [self._captioned(caption) for caption in self._search(images)]
+            captions += [self._captioned(caption) for caption in self._search(images, on_token)]
         return captions
 
-    def _search(self, images: Tensor) -> list[_Caption]:
+    def _search(self, images: Tensor, on_token: OnToken | None) -> list[_Caption]:
         """Grow one caption for each image (B, D); those that end leave the batch."""
         lm, settings = self.language_model, self.settings
         captions = growing = [_Caption() for _ in images]
@@ -137,6 +138,8 @@ class MagicCaptioner(SteeredCaptioner):
         context = hidden[:, None]  # (B, T, W)
         k = min(settings.candidates, lm.config.vocabulary_size)
         for _ in range(min(settings.max_tokens, lm.config.max_tokens)):
+            if on_token is not None:
+                on_token()
             rows = torch.arange(len(growing), device=images.device)
             probabilities, candidates = lm.log_probabilities(hidden).exp().topk(k, dim=-1)  # (B, k)
             cache.select(rows.repeat_interleave(k))

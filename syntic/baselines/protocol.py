@@ -22,6 +22,7 @@ from ..data.features import FeatureStore
 from ..data.tags import TextEncoder
 from ..errors import DataError
 from ..method import SupportSet, Variant
+from ..method.search import OnToken
 from ..types import CaptionTrace
 
 BATCH = 32  # pictures captioned at once
@@ -112,8 +113,13 @@ class Captioner(Protocol):
     def decoding(self) -> str:
         """How words are chosen: "greedy", "beam", or the system's own search."""
 
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
-        """Caption B pictures, in their order."""
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
+        """Caption B pictures, in their order.
+
+        Args:
+            pictures: encoded with its `views`.
+            on_token: called before each token is chosen; what it raises ends the work.
+        """
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from torch import Tensor
 from ..data.tags import TextEncoder
 from ..errors import InputError
 from ..method.decoder import KeyValueCache
+from ..method.search import OnToken
 from ..types import CaptionTrace, TokenTrace
 from .decoding import EVIDENCE
 from .language_model import SteeredCaptioner
@@ -166,16 +167,16 @@ class ZeroCapCaptioner(SteeredCaptioner):
     name = NAME
     decoding = NAME
 
-    def caption(self, pictures: EncodedPictures) -> list[Captioned]:
+    def caption(self, pictures: EncodedPictures, on_token: OnToken | None = None) -> list[Captioned]:
         """Caption B pictures; evidence: tokens with their fused probability, all beams, CLIP's cosine."""
         device = self.language_model.device
-        return [self._caption_one(image) for image in pictures.features.to(device)]
+        return [self._caption_one(image, on_token) for image in pictures.features.to(device)]
 
     @cached_property
     def _texts(self) -> _TextFeatures:
         return _TextFeatures(self.text_encoder)
 
-    def _caption_one(self, image: Tensor) -> Captioned:
+    def _caption_one(self, image: Tensor, on_token: OnToken | None) -> Captioned:
         """Grow the beams of one image (D,) and take the one that CLIP likes best."""
         lm = self.language_model
         guide = _Guide(image, self._texts)
@@ -184,6 +185,8 @@ class ZeroCapCaptioner(SteeredCaptioner):
         with torch.no_grad():
             hidden, cache = lm.start(1)
         for _ in range(min(self.settings.max_tokens, lm.config.max_tokens)):
+            if on_token is not None:
+                on_token()
             with torch.no_grad():
                 before = lm.log_probabilities(hidden)  # (B, V)
             past = cache.values[..., : cache.length - 1, :]  # of all positions but the last token's

@@ -108,7 +108,7 @@ class Comparison:
         """Let every system caption one picture, in a worker thread under the model lock.
 
         The request is checked and the picture decoded when this is called; the work begins with the first
-        `next`. Closing the iterator stops it before its next system.
+        `next`. Closing the iterator stops it before its next system, or its next word.
 
         Returns:
             `Waiting` while others are ahead, the picture with its references, then what each system wrote.
@@ -153,7 +153,9 @@ class Comparison:
             emit(SystemStarted(key=key))
             started = time.perf_counter()
             try:
-                captioned = system.caption(pictures)[0]
+                captioned = system.caption(pictures, on_token=lambda: _check(stopped))[0]
+            except Cancelled:
+                raise
             except SynticError as error:
                 emit(SystemFailed(key=key, detail=error.detail))
                 continue

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ..errors import InputError, ShapeError
 from .auxiliary import TagAttention
 from .decoder import CaptionDecoder, DecoderConfig
-from .search import Decoded
+from .search import Decoded, OnToken
 from .variant import Variant
 
 LABEL_SMOOTHING = 0.1  # (A) DeCap's
@@ -186,6 +186,7 @@ class CaptionModel(nn.Module):
         beam_size: int = 5,
         alternatives: int = 5,
         given: Sequence[int] = (),
+        on_token: OnToken | None = None,
     ) -> list[Decoded]:
         """Decode one caption for each row; the features are as in `prefix`.
 
@@ -198,15 +199,16 @@ class CaptionModel(nn.Module):
             beam_size: of "beam".
             alternatives: how many other tokens to report at each step.
             given: the first tokens of every caption, taken whatever their probability; "greedy" only.
+            on_token: called before each token is chosen; what it raises ends the search.
 
         Raises:
             InputError: for any other `decoding`, or a beam size out of range.
         """
         prefix = self.prefix(features, query, tag_features, tag_mask)
         if decoding == "greedy":
-            return self.decoder.greedy(prefix, alternatives=alternatives, given=given)
+            return self.decoder.greedy(prefix, alternatives=alternatives, given=given, on_token=on_token)
         if decoding == "beam":
-            return self.decoder.beam_search(prefix, beam_size, alternatives=alternatives)
+            return self.decoder.beam_search(prefix, beam_size, alternatives=alternatives, on_token=on_token)
         raise InputError(f"`decoding` is {decoding!r} but must be one of {', '.join(DECODINGS)}.")
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError, ShapeError
-from .search import WORTH_SELECTING, Decoded, beam_search, check_beam_size, greedy_search
+from .search import WORTH_SELECTING, Decoded, OnToken, beam_search, check_beam_size, greedy_search
 
 INITIAL_STD = 0.02  # GPT-2's
 
@@ -277,24 +277,43 @@ class CaptionDecoder(nn.Module):
         return hidden @ self.token_embedding.weight.T
 
     @torch.inference_mode()
-    def greedy(self, prefix: Tensor, *, alternatives: int = 5, given: Sequence[int] = ()) -> list[Decoded]:
+    def greedy(
+        self,
+        prefix: Tensor,
+        *,
+        alternatives: int = 5,
+        given: Sequence[int] = (),
+        on_token: OnToken | None = None,
+    ) -> list[Decoded]:
         """Take the most probable token at each step, see `greedy_search`.
 
         Args:
             prefix: (B, P, D) features.
             alternatives: how many other tokens to report at each step.
             given: the first tokens, taken whatever their probability.
+            on_token: called before each token is chosen; what it raises ends the search.
         """
-        return greedy_search(self.config, *self.begin(prefix), alternatives=alternatives, given=given)
+        logits, steps = self.begin(prefix)
+        return greedy_search(
+            self.config, logits, steps, alternatives=alternatives, given=given, on_token=on_token
+        )
 
     @torch.inference_mode()
-    def beam_search(self, prefix: Tensor, beam_size: int = 5, *, alternatives: int = 5) -> list[Decoded]:
+    def beam_search(
+        self,
+        prefix: Tensor,
+        beam_size: int = 5,
+        *,
+        alternatives: int = 5,
+        on_token: OnToken | None = None,
+    ) -> list[Decoded]:
         """Keep the captions with the highest mean log probability per token, see `search.beam_search`.
 
         Args:
             prefix: (B, P, D) features.
             beam_size: captions kept at each step; 1 is greedy decoding.
             alternatives: how many other tokens to report at each step of the best beam.
+            on_token: called before each token is chosen; what it raises ends the search.
 
         Raises:
             InputError: if `beam_size` is out of range.
@@ -302,7 +321,9 @@ class CaptionDecoder(nn.Module):
         check_beam_size(self.config, beam_size)
         logits, steps = self.begin(prefix)
         branching = BranchingSteps(steps, beam_size)
-        return beam_search(self.config, logits, branching, beam_size, alternatives=alternatives)
+        return beam_search(
+            self.config, logits, branching, beam_size, alternatives=alternatives, on_token=on_token
+        )
 
     def embed_prefix(self, prefix: Tensor) -> Tensor:
         """Map the prefix (B, P, D) to embeddings (B, P, W).

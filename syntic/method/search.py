@@ -7,7 +7,7 @@ is put together again and again, so that a step costs what is still being writte
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+
+OnToken = Callable[[], None]
+"""Called before each token is chosen; what it raises ends the search."""
 
 WORTH_SELECTING = 0.8  # of the rows left: moving what the decoder remembers has its price, too
 
@@ -70,6 +73,7 @@ def greedy_search(
     *,
     alternatives: int = 5,
     given: Sequence[int] = (),
+    on_token: OnToken | None = None,
 ) -> list[Decoded]:
     """Take the most probable token at each step.
 
@@ -79,6 +83,7 @@ def greedy_search(
         steps: the decoder, which has read all that comes before it.
         alternatives: how many other tokens to report at each step.
         given: the first tokens, taken whatever their probability.
+        on_token: called before each token is chosen; what it raises ends the search.
 
     Raises:
         InputError: if there is no token of such a number, or more are given than a caption has.
@@ -91,6 +96,8 @@ def greedy_search(
     history = _History(rows, alternatives, config, logits.device)
     fed = torch.arange(rows, device=logits.device)  # rows that the decoder still holds
     while True:
+        if on_token is not None:
+            on_token()
         candidates, log_probabilities = _top(logits, history.width, fed, rows)  # (B, C) each
         tokens, values = candidates[:, 0], log_probabilities[:, 0]
         if len(history.tokens) < len(given):
@@ -119,7 +126,13 @@ def check_beam_size(config: SearchConfig, beam_size: int) -> None:
 
 
 def beam_search(
-    config: SearchConfig, logits: Tensor, steps: Steps, beam_size: int = 5, *, alternatives: int = 5
+    config: SearchConfig,
+    logits: Tensor,
+    steps: Steps,
+    beam_size: int = 5,
+    *,
+    alternatives: int = 5,
+    on_token: OnToken | None = None,
 ) -> list[Decoded]:
     """Keep the captions with the highest mean log probability per token.
 
@@ -132,6 +145,7 @@ def beam_search(
         steps: the decoder, which has read all that comes before it.
         beam_size: captions kept at each step; 1 is greedy decoding.
         alternatives: how many other tokens to report at each step of the best beam.
+        on_token: called before each token is chosen; what it raises ends the search.
 
     Raises:
         InputError: if `beam_size` is out of range.
@@ -148,6 +162,8 @@ def beam_search(
     only_first = torch.full((beams,), -torch.inf, device=device)
     only_first[0] = 0
     while True:
+        if on_token is not None:
+            on_token()
         candidates, log_probabilities = _top(logits, max(beams, history.width), fed, rows * beams)
         ended = history.ended.view(rows, beams, 1)
         tokens = torch.where(ended, end_id, candidates[:, :beams].view(rows, beams, beams))

@@ -227,6 +227,7 @@ class TraceRun:
                 decoding=settings.decoding,
                 beam_size=settings.beam_size,
                 given=given,
+                on_token=self._check_stop,
             )[0]
             self.trace.caption = read_caption(decoded, self.encoder.tokenizer)
 

@@ -98,6 +98,15 @@ def test_an_own_picture_is_captioned_and_a_text_file_is_refused(visit, service, 
     expect(page.locator("#s-panel .image-container img, #s-panel .image-frame img").first).to_be_visible()
     page.get_by_role("button", name="Caption it", exact=True).click()
     wait_for_the_caption(page)
+    caption = page.locator(".s-caption").inner_text()
+    notes = tmp_path / "notes.png"
+    notes.write_text("not a picture at all")
+    page.get_by_role("button", name="Remove Image").first.click()
+    page.locator("input[type=file]").first.set_input_files(notes)
+    expect(page.locator("#s-panel .image-container img, #s-panel .image-frame img").first).to_be_visible()
+    page.get_by_role("button", name="Caption it", exact=True).click()
+    expect(page.get_by_text("'notes.png' cannot be read as a picture; give a JPEG")).to_be_visible()
+    expect(page.locator(".s-caption")).to_have_text(caption)
 
 
 def test_settings_start_nothing_by_themselves(visit):

@@ -29,7 +29,7 @@ from syntic.baselines import (
     zerocap,
 )
 from syntic.data import FeatureStore
-from syntic.errors import CheckpointError, DataError, InputError
+from syntic.errors import Cancelled, CheckpointError, DataError, InputError
 from syntic.evaluation import (
     Pictures,
     caption_encoded,
@@ -119,6 +119,28 @@ def test_every_text_only_system_captions_pictures_in_their_order(name, component
         assert captioner.caption(one)[0].text == together[row].text
     none = Pictures(names=[], features=pictures.features[:0], tags=[])
     assert captioner.caption(none) == []
+
+
+@pytest.mark.parametrize("name", TEXT_SYSTEMS)
+def test_a_system_that_writes_can_be_stopped_before_any_token(name, components, pictures):
+    captioner, calls = build(name, components, **target_of(name)), []
+    first = Pictures(names=pictures.names[:1], features=pictures.features[:1], tags=pictures.tags[:1])
+    tokens = captioner.caption(first, on_token=lambda: calls.append(None))[0].trace.tokens
+    if not tokens:
+        assert not calls, "a caption that is retrieved is there at once"
+        return
+    assert len(calls) >= len(tokens) > 1
+
+    def stop() -> None:
+        calls.append(None)
+        if len(calls) == 2:
+            raise Cancelled("stop")
+
+    calls.clear()
+    with pytest.raises(Cancelled):
+        captioner.caption(first, on_token=stop)
+    assert len(calls) == 2
+    assert captioner.caption(first)[0].trace.tokens == tokens, "and it still works"
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)

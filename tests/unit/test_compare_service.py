@@ -19,9 +19,11 @@ from syntic.compare_service import (
     SystemCaption,
     SystemFailed,
     SystemKey,
+    SystemStarted,
     name_for_people,
 )
 from syntic.errors import Cancelled, InputError
+from syntic.method.decoder import CachedSteps
 from syntic.profiles import load_profile
 from syntic.service import SynticService
 
@@ -98,6 +100,18 @@ def test_stopping_ends_it_between_two_systems(comparison):
     run = comparison.compare(request, should_stop=lambda: bool(done))
     with pytest.raises(Cancelled):
         done.extend(event.key for event in run if isinstance(event, SystemCaption))
+
+
+def test_stopping_ends_it_within_a_caption(comparison, monkeypatch):
+    fed: list[torch.Tensor] = []
+    step = CachedSteps.step
+    monkeypatch.setattr(CachedSteps, "step", lambda self, tokens: fed.append(tokens) or step(self, tokens))
+    request = CompareRequest(picture=PICTURE, systems=("syntic", "fp"))
+    events: list[object] = []
+    with pytest.raises(Cancelled):
+        events.extend(comparison.compare(request, should_stop=lambda: bool(fed)))
+    assert isinstance(events[-1], SystemStarted)
+    assert len(fed) == 1, "no token after the one at which it was stopped"
 
 
 @pytest.mark.parametrize(

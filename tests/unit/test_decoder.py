@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from syntic.errors import InputError, ShapeError
+from syntic.errors import Cancelled, InputError, ShapeError
 from syntic.method import CaptionDecoder, DecoderConfig
 
 CONFIG = DecoderConfig(
@@ -101,6 +101,24 @@ def test_a_beam_of_one_is_greedy(decoder, prefix):
         assert greedy.tokens == beam.tokens
         assert greedy.probabilities == pytest.approx(beam.probabilities)
         assert greedy.beams[0][1] == pytest.approx(beam.beams[0][1])
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam_search"])
+def test_a_search_can_be_ended_before_any_token(decoder, prefix, search):
+    calls = []
+    longest = max(len(beam) for result in getattr(decoder, search)(prefix) for beam, _ in result.beams)
+    getattr(decoder, search)(prefix, on_token=lambda: calls.append(None))
+    assert longest <= len(calls) <= CONFIG.max_tokens, "once for each token of the whole batch"
+
+    def stop() -> None:
+        calls.append(None)
+        if len(calls) == 2:
+            raise Cancelled("stop")
+
+    calls.clear()
+    with pytest.raises(Cancelled):
+        getattr(decoder, search)(prefix, on_token=stop)
+    assert len(calls) == 2
 
 
 def test_a_wider_beam_finds_better_captions(decoder, prefix):

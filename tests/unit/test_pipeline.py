@@ -201,6 +201,21 @@ class TestStream:
         assert not any(isinstance(e, StageFinished) and e.stage == Stage.DECODE for e in seen)
         assert tiny_syntic(text="a dog").caption is not None  # the models are as good as before
 
+    @pytest.mark.parametrize("stage", list(Stage))
+    def test_a_stop_in_any_stage_ends_it_within_a_step_or_before_the_next_stage(self, tiny_syntic, stage):
+        seen = []
+
+        def is_in_the_stage() -> bool:
+            return any(isinstance(event, StageStarted) and event.stage == stage for event in seen)
+
+        settings = TraceSettings(refinement_steps=20)
+        run = tiny_syntic._prepare(TEXT, None, settings, seen.append, is_in_the_stage)
+        with pytest.raises(Cancelled, match="stopped"):
+            run.run()
+        has_steps = stage in (Stage.GENERATE, Stage.REFINE, Stage.DECODE)
+        assert type(seen[-1]) is (StageStarted if has_steps else StageFinished)
+        assert seen[-1].stage == stage
+
     def test_closing_the_stream_stops_the_work(self, tiny_syntic):
         before = threading.active_count()
         stream = tiny_syntic.stream(text=TEXT, settings=TraceSettings(refinement_steps=2000))

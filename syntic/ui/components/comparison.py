@@ -54,7 +54,7 @@ class SideBySide:
         line: what was asked for, or what is going on.
         rows: key -> its line, in the order of the page.
         picture: data URI, once it is read.
-        references: what people wrote.
+        references: the captions that the picture came with.
         scored_with: how many pictures' references weigh the words.
         is_error: whether `line` is an error.
         profile: whose world the numbers are from.
@@ -80,10 +80,10 @@ class SideBySide:
         kind, live = ("error", "alert") if self.is_error else ("waiting", "status")
         line = f'<p class="s-caption {kind}" role="{live}">{escape(self.line)}</p>'
         texts = "".join(f"<li>{escape(text)}</li>" for text in self.references)
-        people = f'<p class="s-sub">People wrote</p><ul class="c-references">{texts}</ul>' if texts else ""
+        listed = f'<p class="s-sub">References</p><ul class="c-references">{texts}</ul>' if texts else ""
         tags = f'<p class="s-note">Found in it: {escape(", ".join(self.tags))}.</p>' if self.tags else ""
         head = (
-            f'<section class="s-sample" aria-label="Picture">{image}<div>{line}{people}{tags}</div></section>'
+            f'<section class="s-sample" aria-label="Picture">{image}<div>{line}{listed}{tags}</div></section>'
         )
         return head + (self._table() if self.rows else "")
 
@@ -255,7 +255,7 @@ def _difference(one: Difference, first: str, second: str) -> str:
         f"<span>{mark_words(one.second, one.first)}</span></p>"
         f'<p class="c-row"><b>{one.second_cider:.0f}</b><small>{second}</small> '
         f"<span>{mark_words(one.first, one.second)}</span></p>"
-        f"<details><summary>What people wrote</summary><ul>{texts}</ul></details>"
+        f"<details><summary>The references</summary><ul>{texts}</ul></details>"
         f'<button type="button" data-index="0" data-value="{name}">Caption it here, with all that are ticked'
         "</button></div></li>"
     )
