@@ -21,7 +21,6 @@ from PIL import Image
 
 from .compare_service import Comparison
 from .data import TestSet
-from .data.features import StoreHeader
 from .data.images import load_image
 from .emoji.composition import Composer
 from .errors import CheckpointError, DataError, InputError, SynticError
@@ -140,13 +139,6 @@ class SynticService:
         return {
             path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES
         }
-
-    def captions_drawn(self, corpus: str) -> int | None:
-        """Return how many captions of a corpus have their features, or None where none has."""
-        try:
-            return StoreHeader.read(self.profile.corpus(corpus).features).captions
-        except DataError:
-            return None
 
     def validation_pictures(self, corpus: str | None) -> dict[str, Path]:
         """Return the pictures that a run on a corpus, or on one's own captions, is validated on."""

@@ -9,7 +9,7 @@ from ..training import TrainEvent
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Pictures are generated for new captions, and encoded.
+    """Pictures are generated for captions that have none, and encoded.
 
     Attributes:
         done: captions that have their picture.
@@ -38,6 +38,17 @@ class BudgetMeasured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationLeftOut:
+    """The run goes without validation.
+
+    Attributes:
+        sentence: why, for the visitor.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobFailed:
     """The run ended with an error.
 
@@ -48,4 +59,4 @@ class JobFailed:
     sentence: str
 
 
-JobEvent = Drawing | BudgetMeasured | JobFailed | TrainEvent
+JobEvent = Drawing | ValidationLeftOut | BudgetMeasured | JobFailed | TrainEvent

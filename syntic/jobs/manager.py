@@ -25,6 +25,7 @@ from ..method.components import Components
 from ..profiles import CorpusSettings, Profile
 from ..runtime import ModelLock
 from ..training import TrainingFinished
+from .corpora import captions_drawn, captions_to_draw
 from .events import BudgetMeasured, JobEvent, JobFailed
 from .exchange import pack_decoder, unpack_decoder
 from .files import JobFiles, name_of
@@ -84,22 +85,27 @@ class JobManager:
     def submit(self, request: JobRequest) -> str:
         """Put a run into the queue and return its key, without which nobody can see or touch it.
 
+        A corpus that the host has not drawn is drawn by the run, as far as captions of one's own would be.
+
         Raises:
             InputError: if the request cannot be used on this host.
             BusyError: if too many runs wait already.
-            DataError: if the disk is full.
+            DataError: if the corpus is not there, or the disk is full.
         """
         request = check_request(request, self.profile, self.limits, self.devices)
         self._files.check_space()
         key = secrets.token_urlsafe(18)
         corpus = request.corpus
-        captions = len(request.captions) if corpus is None else self._corpus_size(corpus)
+        if corpus is not None:
+            request = replace(request, captions=captions_to_draw(self.profile, corpus, self.limits))
+        captions = len(request.captions) if corpus is None or request.draws else self._corpus_size(corpus)
         status = JobStatus(
             name=name_of(key),
             label=request.label,
             variant=request.variant,
             corpus=corpus,
             captions=captions,
+            draws=request.draws,
             keep_going=request.keep_going,
             steps=request.steps,
             reference=self._reference(corpus, request.variant),
@@ -184,21 +190,17 @@ class JobManager:
 
         Raises:
             CheckpointError: if it is damaged or belongs to other models.
-            DataError: if the disk is full.
+            DataError: if no corpus is drawn, or the disk is full.
         """
         self._files.check_space()
         key = secrets.token_urlsafe(18)
         name = name_of(key)
         try:
             sidecar = unpack_decoder(files, self._components, self._files.folder(name) / "decoder")
+            corpus, note = self._support_of(sidecar)
         except BaseException:
             self._files.remove(name)
             raise
-        corpus = self._corpus_of(sidecar)
-        note = ""
-        if corpus is None:
-            corpus = next(iter(self.profile.corpora))
-            note = f"The captions it learned from are not here; Eq. 3 takes those of “{corpus}” instead."
         status = JobStatus(
             name=name,
             label=files[0].stem[:60],
@@ -217,7 +219,7 @@ class JobManager:
         return key
 
     def pictures(self, key: str, count: int) -> list[tuple[str, Path]]:
-        """Return the newest pictures drawn for a run's own captions, each with its caption."""
+        """Return the newest pictures that a run drew, each with its caption."""
         job = self._find(key)
         paths = sorted((self._files.folder(job.status.name) / "pictures").glob("*.webp"))[-count:]
         return [(job.request.captions[int(path.stem)], path) for path in paths]
@@ -230,7 +232,7 @@ class JobManager:
             request = job.request
         folder = self._files.folder(name)
         first = self.profile.corpus(request.corpus or next(iter(self.profile.corpora)))
-        if request.corpus is not None:
+        if not request.draws:
             return replace(first, decoders=folder / "decoder")
         return replace(first, captions=folder, features=folder / "features", decoders=folder / "decoder")
 
@@ -386,6 +388,18 @@ class JobManager:
 
     def _corpus_size(self, corpus: str) -> int:
         return len(self._components.feature_store(corpus))
+
+    def _support_of(self, sidecar: dict[str, Any]) -> tuple[str, str]:
+        """Return the corpus whose texts Eq. 3 takes for a decoder, and what to know about that."""
+        if (corpus := self._corpus_of(sidecar)) is not None:
+            return corpus, ""
+        drawn = (name for name, corpus in self.profile.corpora.items() if captions_drawn(corpus) is not None)
+        if (corpus := next(drawn, None)) is None:
+            raise DataError(
+                "The captions it learned from are not here, and this host has drawn no corpus that Eq. 3 "
+                "could take instead; draw one with `python -m syntic synthesize`."
+            )
+        return corpus, f"The captions it learned from are not here; Eq. 3 takes those of “{corpus}” instead."
 
     def _corpus_of(self, sidecar: dict[str, Any]) -> str | None:
         """Return the corpus of the profile that a decoder was trained on, or None where it was another."""

@@ -69,7 +69,8 @@ class JobRequest:
 
     Attributes:
         corpus: a corpus of the profile; None for captions of one's own.
-        captions: those, distinct.
+        captions: for which the run draws pictures: one's own, distinct, or those of a corpus that the host
+            has not drawn, see `captions_to_draw`.
         variant: name of one of the eight ablations.
         steps: budget in optimiser steps; or
         minutes: budget in minutes of training. The steps that fit are measured once and then fixed,
@@ -92,6 +93,11 @@ class JobRequest:
     def corpus_name(self) -> str:
         """What the record names as the corpus."""
         return self.corpus or OWN_CORPUS
+
+    @property
+    def draws(self) -> bool:
+        """Whether the run draws the pictures that it learns from."""
+        return bool(self.captions)
 
     @property
     def label(self) -> str:

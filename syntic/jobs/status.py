@@ -16,7 +16,7 @@ from ..training import (
     TrainingStarted,
     Validated,
 )
-from .events import BudgetMeasured, Drawing, JobEvent, JobFailed
+from .events import BudgetMeasured, Drawing, JobEvent, JobFailed, ValidationLeftOut
 
 LOSSES_KEPT = 400
 RATE_STEPS = 20  # the rate is that of the last so many steps
@@ -50,6 +50,7 @@ class JobStatus:
         variant: name of the ablation.
         corpus: a corpus of the profile, or None for captions of one's own.
         captions: how many it learns from.
+        draws: whether it draws their pictures itself; else they were drawn before.
         state: what it is doing.
         keep_going: whether it goes on while nobody looks.
         created: seconds since 1970.
@@ -75,6 +76,7 @@ class JobStatus:
     variant: str
     corpus: str | None
     captions: int
+    draws: bool = False
     state: JobState = JobState.WAITING
     keep_going: bool = True
     created: float = field(default_factory=time.time)
@@ -126,6 +128,7 @@ class Observer:
         self._times: deque[tuple[int, float]] = deque(maxlen=RATE_STEPS)
         self._first: tuple[int, float] = (0, 0.0)
         self._earlier = status.seconds
+        self._left_out = ""
 
     def note(self, event: JobEvent) -> None:
         """Take one event in; how the turn ends is for `end` to say."""
@@ -138,6 +141,8 @@ class Observer:
         elif isinstance(event, Preparing):
             status.state, status.stage = JobState.PREPARING, event.stage
             status.done, status.total, status.remaining_seconds = event.done, event.total, None
+        elif isinstance(event, ValidationLeftOut):
+            status.note = self._left_out = event.sentence
         elif isinstance(event, BudgetMeasured):
             status.steps = event.steps
         elif isinstance(event, TrainingStarted):
@@ -167,7 +172,7 @@ class Observer:
         status.version += 1
         status.rate = status.remaining_seconds = None
         if isinstance(event, TrainingFinished):
-            status.state, status.note = JobState.FINISHED, ""
+            status.state, status.note = JobState.FINISHED, self._left_out
             status.curve, status.seconds = list(event.curve), event.seconds
         elif isinstance(event, JobFailed):
             status.state, status.note = JobState.FAILED, event.sentence

@@ -1,4 +1,4 @@
-"""What a run does when it is its turn: pictures for new captions, a budget in steps, training."""
+"""What a run does when it is its turn: pictures for its captions, a budget in steps, training."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from ..training import (
     make_validator,
     train,
 )
-from .events import BudgetMeasured, Drawing, JobEvent, JobFailed
+from .corpora import validation_set
+from .events import BudgetMeasured, Drawing, JobEvent, JobFailed, ValidationLeftOut
 from .request import JobRequest
 
 ON_CPU = 2  # captions drawn at a time: who waits for the models waits that long at most
-ON_CUDA = 16
 REHEARSAL_STEPS = 8
 REHEARSAL_CAPTIONS = 256
 VALIDATIONS = 8
@@ -65,7 +65,7 @@ class Work:
 
     @property
     def features(self) -> Path:
-        """The feature store of one's own captions."""
+        """The feature store of the captions that the run draws."""
         return self.folder / "features"
 
     @property
@@ -90,19 +90,19 @@ def carry_out(
         should_stop: asked between small steps; it may take its time, so that others get the models.
 
     Yields:
-        Drawing, where captions are new; BudgetMeasured, where the budget was in minutes; then the
-        events of `train`.
+        Drawing, where captions have no pictures yet; ValidationLeftOut, where there are none to validate
+        on; BudgetMeasured, where the budget was in minutes; then the events of `train`.
 
     Raises:
         Cancelled: if it was stopped before the training began; what is drawn is kept.
         DataError: if the disk is full.
     """
     request = work.request
-    if request.corpus is None:
+    if request.draws:
         yield from _draw(work, components, should_stop)
         store = FeatureStore.open(work.features)
     else:
-        store = components.feature_store(request.corpus)
+        store = components.feature_store(request.corpus_name)
     profile = training_profile(work)
     settings = _settings(work, work.steps or REHEARSAL_STEPS)
     validator = yield from _validator(work, settings, profile, components, should_stop)
@@ -124,7 +124,7 @@ def carry_out(
         yield measured
         settings = _settings(work, measured.steps)
         _check(should_stop)
-    cache = work.cache if request.corpus is not None else work.folder / "prepared"
+    cache = work.folder / "prepared" if request.draws else work.cache
     yield from run(replace(settings, minutes=GIVEN_AWAY * work.minutes), store, cache)
 
 
@@ -148,33 +148,30 @@ def carry_out_apart(work: Work) -> Iterator[JobEvent]:
 
 
 def training_profile(work: Work) -> Profile:
-    """Return the profile, in which one's own captions are one more corpus."""
+    """Return the profile, in which the captions that the run draws are a corpus."""
     profile, request = work.profile, work.request
-    if request.corpus is not None:
+    if not request.draws:
         return profile
-    own = CorpusSettings(
+    like = profile.corpus(request.corpus or next(iter(profile.corpora)))
+    drawn = CorpusSettings(
         captions=work.folder,
         features=work.features,
         decoders=work.decoders,
-        temperature=next(iter(profile.corpora.values())).temperature,
+        temperature=like.temperature,
     )
-    return replace(profile, corpora={**profile.corpora, request.corpus_name: own})
+    return replace(profile, corpora={**profile.corpora, request.corpus_name: drawn})
 
 
-def validation_set(profile: Profile, corpus: str | None) -> str:
-    """Return the name of the test set to validate on: the corpus', else the profile's first; "" for none.
-
-    A corpus may have no pictures of its own, as texts of the web have none.
-    """
-    own = profile.validation_set_of(corpus) if corpus is not None and corpus in profile.corpora else None
-    others = (name for other in profile.corpora if (name := profile.validation_set_of(other)) is not None)
-    return own or next(others, "")
+def pictures_at_a_time(profile: Profile, device: torch.device) -> int:
+    """Return how many captions a run draws in one step: as many as the profile says, fewer on a CPU."""
+    size = profile.generator.batch_size
+    return size if device.type == "cuda" else min(size, ON_CPU)
 
 
 def _draw(work: Work, components: Components, should_stop: Callable[[], bool]) -> Iterator[Drawing]:
     captions = work.request.captions
-    batch = ON_CUDA if components.device.type == "cuda" else ON_CPU
-    settings = SynthesisSettings(batch_size=batch, shard_size=batch, keep_images=work.pictures)
+    batch = pictures_at_a_time(work.profile, components.device)
+    settings = SynthesisSettings(batch_size=batch, keep_images=work.pictures)
     yield Drawing(done=0, total=len(captions), remaining_seconds=0.0)
     header = make_header(work.profile, captions, components.encoder.width, settings)
     for progress in synthesize(
@@ -212,9 +209,12 @@ def _validator(
     profile: Profile,
     components: Components,
     should_stop: Callable[[], bool],
-) -> Generator[Preparing, None, Validator | None]:
-    name = settings.validation.test_set
-    if name:
+) -> Generator[Preparing | ValidationLeftOut, None, Validator | None]:
+    if not (name := settings.validation.test_set):
+        yield ValidationLeftOut(
+            sentence="The validation pictures are not on this host, so the run goes without validation."
+        )
+    else:
         test_set = open_test_set(profile, name)
         yield Preparing(stage="pictures", done=0, total=len(test_set))
         encode_test_set(

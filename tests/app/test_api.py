@@ -6,12 +6,16 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import pytest
+from gradio.utils import get_function_description
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 from syntic.types import Stage, Trace
+from syntic.ui import build_app
+from syntic.ui.pages.about import build_about
 
 TEXT = "a dog on a bench in the park"
 ENDPOINTS = [
@@ -68,6 +72,22 @@ def test_the_endpoints_are_those_we_promised(client):
         "beam_size",
         "seed",
     ]
+
+
+def test_every_endpoint_is_described_and_named_on_the_page_about(client, service):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    with gr.Blocks() as about:
+        build_about(service)
+    words = "".join(block.value for block in about.blocks.values() if isinstance(block, gr.Markdown))
+    assert [name for name, endpoint in endpoints.items() if not endpoint["description"]] == []
+    assert [name for name in endpoints if f"`{name}`" not in words] == []
+
+
+def test_every_argument_of_every_endpoint_is_described(service):
+    for endpoint in build_app(service).fns.values():
+        if endpoint.api_visibility == "public":
+            _, arguments, _ = get_function_description(endpoint.fn)
+            assert all(arguments.values()), (endpoint.api_name, arguments)
 
 
 def test_a_text_streams_its_stages_and_ends_with_the_trace(client):

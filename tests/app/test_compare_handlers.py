@@ -118,6 +118,18 @@ def test_a_table_says_its_world_and_a_missing_one_its_command(page):
     assert "python -m syntic experiment table1" in missing[page.views.table]
 
 
+def test_figure_2_is_drawn_above_its_table_and_says_when_it_is_not_measured(page, monkeypatch):
+    assert page.change_table(**INPUTS)[page.views.figure] == "", "table 4 is no figure"
+    updates = page.change_table(**{**INPUTS, "table": "figure2"})
+    assert "<svg" in updates[page.views.figure]
+    assert "profile “tiny”" in updates[page.views.table]
+    assert "SynTIC 10%" in updates[page.views.table]
+    monkeypatch.setattr(page.comparison, "tables", lambda: {"figure2": None})
+    updates = page.change_table(**{**INPUTS, "table": "figure2"})
+    assert updates[page.views.figure] == ""
+    assert "python -m syntic experiment figure2" in updates[page.views.table]
+
+
 def test_a_first_visit_shows_all_but_captions_nothing(page, monkeypatch):
     monkeypatch.setattr(page.comparison, "compare", lambda *args: pytest.fail("a visit must not run"))
     updates = page.restore(visitor())

@@ -312,14 +312,18 @@ class TestTrain:
         assert page.panel.settings["steps"].info == "16 captions each."
 
     def test_a_corpus_that_is_not_drawn_says_so(self, three_corpora, tmp_path):
-        people = replace(three_corpora.corpora["people"], features=tmp_path)
-        profile = replace(three_corpora, corpora={**three_corpora.corpora, "people": people})
-        service = SynticService(profile, torch.device("cpu"))
+        everyday = replace(three_corpora.corpora["everyday"], features=tmp_path)
+        people = replace(three_corpora.corpora["people"], features=tmp_path, captions=tmp_path / "nowhere")
+        corpora = {**three_corpora.corpora, "everyday": everyday, "people": people}
+        service = SynticService(replace(three_corpora, corpora=corpora), torch.device("cpu"))
         with gr.Blocks():
-            page = Train(service)
-        assert ("people: not drawn yet", "people") in page.panel.settings["corpus"].choices
-        with pytest.raises(gr.Error, match="synthesize"):
-            page.start([], corpus="people", **self.CONTROLS)
+            corpus = Train(service).panel.settings["corpus"]
+        labels = [label for label, _ in corpus.choices]
+        assert labels[:2] == [
+            "everyday: up to 500 captions, drawn by the run",
+            "people: its captions are not here",
+        ]
+        assert corpus.value == "web", "what is drawn already takes the least time"
         assert JobRequest(corpus="people").corpus_name == "people"
 
 

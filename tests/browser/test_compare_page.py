@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytest.importorskip("playwright")
@@ -58,6 +60,29 @@ def test_wins_losses_and_tables_need_no_model(visit):
     expect(page.locator("#c-result")).to_contain_text("Test picture", timeout=90_000)
     expect(page.get_by_role("tab", name="Test pictures")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#c-test button[aria-current=true]")).to_have_attribute("data-value", name)
+
+
+def test_figure_2_is_a_chart_that_is_saved_beside_its_table(visit):
+    page = visit("/compare?table=figure2")
+    chart = page.locator("#c-tables svg.g-chart")
+    expect(chart).to_have_attribute("aria-label", re.compile("SynTIC 40.0 with 1 % of the texts"))
+    expect(page.locator("#c-tables .c-world")).to_contain_text("profile “tiny”")
+    for kind in ("png", "svg", "csv"):
+        with page.expect_download() as saved:
+            page.locator(f"#c-tables .g-figure [data-save={kind}]").click()
+        assert saved.value.suggested_filename == f"figure-2.{kind}"
+    lines_of_file = saved.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines_of_file[0] == ',"CIDEr","CIDEr, spread","CIDEr of the paper"'
+    assert lines_of_file[1] == '"SynTIC 1%",40,NaN,NaN'
+    with page.expect_download() as saved:
+        page.locator("#c-tables .g-scroll ~ .g-save [data-save=csv]").click()
+    assert saved.value.suggested_filename == "comparison.csv"
+    page.get_by_label("Table 4").check()
+    expect(chart).to_have_count(0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_label("Figure 2").check()
+    expect(chart).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_link_restores_and_waits_and_a_broken_one_says_so(visit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 
 import pytest
 
@@ -56,6 +57,11 @@ def test_own_captions_become_a_decoder_that_walk_through_uses(visit, service, tm
     expect(page.locator("#stage-draw figure")).to_have_count(10)
     expect(page.locator("#stage-train .s-curve path").first).to_be_visible()
     assert "/train?run=" in page.url
+    expect(page.get_by_text("Whoever has this run’s link")).to_be_visible()
+    with page.expect_download() as saved:  # while it runs
+        page.locator("#stage-train [data-save=csv]").click()
+    assert saved.value.suggested_filename == "training-loss.csv"
+    assert saved.value.path().read_text(encoding="utf-8").startswith(',"loss","moving average"\n"step ')
     page.locator("#s-stop").click()
     wait_for(page, "stopped")
     expect(page.locator(".s-runhead")).to_contain_text("You stopped it.")
@@ -70,6 +76,10 @@ def test_own_captions_become_a_decoder_that_walk_through_uses(visit, service, tm
     wait_for(page, "finished")
     expect(page.locator("#stage-validate .s-plot i").first).to_be_visible()
     expect(page.locator("#stage-validate .s-written img")).to_have_count(4)
+    for kind in ("png", "svg", "csv"):
+        with page.expect_download() as saved:
+            page.locator(f"#stage-validate [data-save={kind}]").click()
+        assert saved.value.suggested_filename == f"training-cider.{kind}"
 
     with page.expect_download() as download:
         page.locator("#s-download").click()
@@ -90,6 +100,23 @@ def test_own_captions_become_a_decoder_that_walk_through_uses(visit, service, tm
     texts = page.locator("#stage-project .s-bars li span:first-child")
     expect(texts).to_have_count(10)
     assert set(texts.all_inner_texts()) == set(OWN)
+
+
+def test_files_that_cannot_be_read_are_refused_in_one_sentence(visit, tmp_path):
+    page = visit("/train")
+    page.get_by_label("captions of my own").check()
+    captions, archive = tmp_path / "captions.json", tmp_path / "decoder.zip"
+    captions.write_bytes(b'{"captions": [')
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("decoder.json", "as it was")
+    archive.write_bytes(archive.read_bytes().replace(b"as it was", b"broken up"))
+    page.locator("#s-file input, input#s-file, input[type=file]").first.set_input_files(captions)
+    expect(page.get_by_text("'captions.json'")).to_be_visible()
+    expect(page.locator("#s-captions textarea")).to_have_value("")
+    page.locator("#s-bring input[type=file], input[type=file]").last.set_input_files(archive)
+    expect(page.get_by_text("'decoder.zip' is a damaged zip file")).to_be_visible()
+    expect(page.locator(".s-runhead")).to_contain_text("press Start")
+    expect(page.locator(".s-runs button")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -28,6 +28,7 @@ from syntic.jobs import (
     manager,
 )
 from syntic.jobs.files import JobFiles
+from syntic.jobs.work import pictures_at_a_time
 from syntic.runtime import ModelLock
 from syntic.service import SynticService, WalkRequest
 from syntic.training import StepDone, TrainingFinished
@@ -569,3 +570,12 @@ def test_a_visitor_cannot_block_the_lock_of_the_manager(jobs):
     answered = threading.Event()
     threading.Thread(target=lambda: (jobs.status(key), answered.set())).start()
     assert answered.wait(5)
+
+
+def test_a_gpu_draws_as_many_at_a_time_as_the_profile_says(tiny_profile):
+    """Which is what the message on too little memory advises to lower; whoever waits for a CPU waits less."""
+    for size, on_cpu in ((1, 1), (16, 2)):
+        generator = dataclasses.replace(tiny_profile.generator, batch_size=size)
+        profile = dataclasses.replace(tiny_profile, generator=generator)
+        assert pictures_at_a_time(profile, torch.device("cuda")) == size
+        assert pictures_at_a_time(profile, torch.device("cpu")) == on_cpu

@@ -43,7 +43,8 @@ def test_a_corpus_names_the_data_set_it_stands_for_and_its_pictures():
     assert profile.test_set_of("everyday") == "everyday"
     assert profile.validation_set_of("everyday") == "everyday-validation"
     paper = load_profile("paper")
-    assert [corpus.like for corpus in paper.corpora.values()] == ["MSCOCO", "Flickr30k", "SS1M", None]
+    stand_for = [corpus.like for corpus in paper.corpora.values()]
+    assert stand_for == ["MSCOCO", "Flickr30k", "SS1M", None, None, None], "the last are for short runs"
     assert paper.test_set_of("ss1m") is None
     with pytest.raises(InputError, match="`like` must be one of MSCOCO, Flickr30k, SS1M, not 'COCO'"):
         replace(profile.corpus("everyday"), like="COCO")
@@ -65,10 +66,14 @@ def test_the_papers_profile_has_the_papers_settings():
     assert (profile.decoder.layers, profile.decoder.heads) == (4, 4)
     assert (profile.refinement.temperature, profile.refinement.learning_rate) == (1 / 100, 1e-5)
     temperatures = {name: corpus.temperature for name, corpus in profile.corpora.items()}
-    everyday = temperatures.pop("everyday")  # for short runs, on the emoji world's captions
+    emoji = load_profile("emoji").corpora
+    assert {temperatures.pop(name) for name in emoji} == {1 / 100}, "for short runs, on their captions"
     assert temperatures == {"coco": 1 / 100, "flickr30k": 1 / 80, "ss1m": 1 / 100}
-    assert everyday == 1 / 100
-    assert profile.corpora["everyday"].captions == load_profile("emoji").corpora["everyday"].captions
+    turbo = load_profile("paper-turbo").corpora
+    for name, corpus in emoji.items():
+        assert corpus.captions == profile.corpora[name].captions == turbo[name].captions
+        assert profile.corpora[name].like is turbo[name].like is None
+        assert len({c.features for c in (corpus, profile.corpora[name], turbo[name])}) == 3
     assert profile.corpora["ss1m"].max_words == 15
     test_set = profile.test_sets["coco"]
     assert (test_set.images, test_set.split) == (REPOSITORY / "data/coco/images", "test")

@@ -8,6 +8,7 @@ from html import escape
 
 from ...jobs import JobState, JobStatus
 from .stage_card import empty
+from .training_figures import Points, save_losses, save_scores
 
 PICTURES_SHOWN = 5
 CAPTIONS_SHOWN = 4
@@ -27,8 +28,6 @@ _DOTS = {
     JobState.STOPPED: "left-out",
     JobState.FAILED: "stopped",
 }
-
-Points = Sequence[tuple[int, float]]
 
 
 def run_head(status: JobStatus | None, sentence: str = "") -> str:
@@ -57,20 +56,23 @@ def run_head(status: JobStatus | None, sentence: str = "") -> str:
 
 
 def loss_figure(status: JobStatus | None) -> str:
-    """Return the loss of Eq. 6 over the steps, with its moving average."""
+    """Return the loss of Eq. 6 over the steps, with its moving average and the buttons that save it."""
     if status is None or len(status.losses) < 2:
         return empty("The loss will appear here, step by step.")
     values = [value for _, value in status.losses]
     low, high = min(values), max(values)
-    area = _Area(status.steps or status.losses[-1][0], low, high)
+    smoothed, area = _smoothed(status.losses), _Area(status.steps or status.losses[-1][0], low, high)
     name = f"Loss from {values[0]:.2f} to {values[-1]:.2f}"
     paths = f'<path class="raw" d="{area.path(status.losses)}"/>'
-    paths += f'<path d="{area.path(_smoothed(status.losses))}"/>'
-    return area.frame(name, paths, f"{high:.2f}", f"{low:.2f}", "loss of Eq. 6")
+    paths += f'<path d="{area.path(smoothed)}"/>'
+    drawn = area.frame(name, paths, f"{high:.2f}", f"{low:.2f}", "loss of Eq. 6")
+    return drawn + save_losses(status.losses, smoothed, area.steps)
 
 
 def score_figure(status: JobStatus | None) -> str:
-    """Return CIDEr over the steps, beside that of the decoder which the profile ships."""
+    """Return CIDEr over the steps, beside that of the shipped decoder, and the buttons that save it."""
+    if status is not None and status.state is JobState.FINISHED and not status.curve:
+        return empty("This run was not validated.")
     if status is None or not status.curve:
         return empty("CIDEr on the validation pictures will appear here, a few times in a run.")
     reference = status.reference
@@ -87,7 +89,8 @@ def score_figure(status: JobStatus | None) -> str:
         side = "below" if y < 20 else "above"
         marks += f'<span class="{side}" style="top:{y:.2f}%">the shipped decoder: {reference:.1f}</span>'
     name = f"CIDEr, last {status.curve[-1][1]:.1f}"
-    return area.frame(name, lines, f"{high:.0f}", "0", "CIDEr of the validation pictures", marks)
+    drawn = area.frame(name, lines, f"{high:.0f}", "0", "CIDEr of the validation pictures", marks)
+    return drawn + save_scores(status.curve, reference, area.steps)
 
 
 def sample_figure(status: JobStatus | None, thumbnails: Mapping[str, str]) -> str:
@@ -117,7 +120,7 @@ def sample_figure(status: JobStatus | None, thumbnails: Mapping[str, str]) -> st
 
 
 def drawn_figure(status: JobStatus | None, drawn: Sequence[tuple[str, str]]) -> str:
-    """Return the newest pictures that were drawn for one's own captions.
+    """Return the newest pictures that the run drew for its captions.
 
     Args:
         status: of the run.
@@ -125,7 +128,7 @@ def drawn_figure(status: JobStatus | None, drawn: Sequence[tuple[str, str]]) -> 
     """
     if status is None:
         return empty("New captions get a picture each, which will appear here.")
-    if status.corpus is not None:
+    if not status.draws:
         return empty(f"The pictures of “{status.corpus}” are drawn and encoded already.")
     if not drawn:
         return empty(
@@ -198,7 +201,7 @@ def _rail(status: JobStatus) -> str:
             kind = "done"
         elif position == reached and status.state is not JobState.WAITING:
             kind = "running" if status.state.is_active else "stopped"
-        if position == 0 and status.corpus is not None:
+        if position == 0 and not status.draws:
             kind = "done left-out"
         items += f'<li class="{kind}"><a>{name}</a></li>'
     return f'<ol class="s-rail" aria-label="Stages of the run">{items}</ol>'

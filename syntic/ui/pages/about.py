@@ -51,15 +51,22 @@ anyone else, and no other visitor sees them.
 
 Captions that you train on, the pictures drawn for them and the decoder stay on the server until you
 remove the run, or it is removed for new ones. A run is opened by its key alone, which your browser keeps
-and which is in the link of the page “Train”: whoever you give that link may stop and download the run.
+and which is in the link of the page “Train”: whoever you give that link may stop,
+resume, download and remove the run.
 
 ## From a script
 
-`/trace` is the endpoint behind the first page: it streams every stage and ends with the whole trace as
-JSON. `/compose` draws a scene of emoji and returns the picture.
-`/train_start` and its companions are those behind “Train”,
-`/lesson_steps` and `/lesson_figure` hold the lesson of “Learn” as data.
-The link “Use via API” at the foot of the page shows how to call it.
+- **Walk through**: `/trace` streams every stage and ends with the whole trace as JSON; `/compose` draws a
+  scene of emoji and returns the picture.
+- **Modality gap**: `/gap_map`, `/gap_measures`, `/gap_neighbours`, `/gap_heatmap`, `/gap_loss` and
+  `/gap_captions` answer what the page shows, for any setting of its sliders.
+- **Compare**: `/compare_systems` lists who can caption, `/compare_picture` lets them; `/compare_tables` and
+  `/compare_pair` hold what experiments left behind.
+- **Train**: `/train_start`, `/train_status`, `/train_stop`, `/train_resume`, `/train_remove`,
+  `/train_download` and `/train_upload`.
+- **Learn**: `/lesson_steps` and `/lesson_figure` hold the lesson as data.
+
+The link “Use via API” at the foot of the page shows how to call them.
 """
 
 

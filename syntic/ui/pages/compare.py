@@ -44,7 +44,14 @@ from .compare_layout import (
     tells_apart,
 )
 from .compare_link import CompareState, names_comparison, read_compare_query, write_compare_query
-from .compare_shown import describe_picture, restored_picture, shown_outcome, shown_table, some_pictures
+from .compare_shown import (
+    describe_picture,
+    restored_picture,
+    shown_figure,
+    shown_outcome,
+    shown_table,
+    some_pictures,
+)
 from .compare_systems import ChooseSystems, system_mark
 
 CONCURRENT_RUNS = 20  # more than the model lock lets wait, so that it is the lock that says so
@@ -118,7 +125,7 @@ class Compare:
             **latest,
         )
         views.table_name.input(
-            self.change_table, inputs_kwargs=inputs, outputs=[views.table, self.link], **latest
+            self.change_table, inputs_kwargs=inputs, outputs=[views.figure, views.table, self.link], **latest
         )
         panel.boxes.corpora.input(
             self.change_corpora,
@@ -165,7 +172,7 @@ class Compare:
         """The components that `restore` may change."""
         panel, views = self.panel, self.views
         pair = [views.test_set, views.first, views.second, *self._filters, views.outcome]
-        shown = [views.notice, views.result, views.table_name, views.table, *pair]
+        shown = [views.notice, views.result, views.table_name, views.figure, views.table, *pair]
         pictures = [panel.tabs, panel.mark, panel.test_set, panel.test_pictures]
         boxes = [panel.boxes.corpora, *panel.boxes.inputs.values()]
         return [*pictures, *boxes, self.choice, *shown]
@@ -242,7 +249,7 @@ class Compare:
             self._runs.end(request, stop)
 
     def stop(self, request: gr.Request) -> None:
-        """Stop the visitor's run before its next system."""
+        """Stop the visitor's run before its next system, or its next word."""
         self._runs.stop(request)
 
     def show_others(self, test_set: str | None) -> str:
@@ -268,7 +275,7 @@ class Compare:
     def change_table(self, **inputs: Any) -> Updates:
         """Show another table."""
         state = self._state(**inputs)
-        return {self.views.table: shown_table(self.service, state.table), self.link: self._link(state)}
+        return {**self._show_table(state.table), self.link: self._link(state)}
 
     def change_corpora(self, corpora: list[str] | None, **inputs: Any) -> Updates:
         """Offer the systems that learned from these texts, with sensible ones ticked."""
@@ -300,7 +307,7 @@ class Compare:
             self.panel.test_set: shown_set,
             self.panel.test_pictures: some_pictures(self.service, shown_set, 0),
             self.views.table_name: state.table,
-            self.views.table: shown_table(self.service, state.table),
+            **self._show_table(state.table),
             **self._tick(state.systems, own, is_link=state is not standard),
             **(self._show_pair(state.pair) if state.pair else {}),
         }
@@ -413,6 +420,12 @@ class Compare:
             panel.tabs: gr.update(selected=TEST),
             panel.test_set: choice.test_set,
             panel.test_pictures: some_pictures(self.service, choice.test_set, 0, choice.value),
+        }
+
+    def _show_table(self, experiment: str) -> Updates:
+        return {
+            self.views.figure: shown_figure(self.service, experiment),
+            self.views.table: shown_table(self.service, experiment),
         }
 
     def _show_pair(self, pair: PairView) -> Updates:

@@ -64,7 +64,19 @@ class CompareEndpoints:
         test: str | None,
         test_set: str | None,
     ) -> Iterator[list[dict[str, Any]]]:
-        """Let systems caption one picture: an upload, one of the gallery, or one of a test set."""
+        """Let systems caption one picture: an upload, one of the gallery, or one of a test set.
+
+        Args:
+            systems: their keys with commas, as `/compare_systems` lists them.
+            image: a picture of your own; leave the next two out then.
+            example: a picture of the gallery, by its name.
+            test: a picture of a test set, by its name.
+            test_set: the test set of `test`; empty takes the first.
+
+        Returns:
+            One object for each system so far; a caption has its CIDEr where there are references, a failure
+            says why.
+        """
         try:
             keys = tuple(key.strip() for key in (systems or "").split(",") if key.strip())
             request = CompareRequest(picture=self._picture(image, example, test, test_set), systems=keys)

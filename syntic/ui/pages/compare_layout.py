@@ -12,6 +12,7 @@ from ...compare_service import MANY, PairView
 from ...evaluation.results import EXPERIMENTS
 from ...service import SynticService
 from ..components.chooser import changing_chooser, chosen_mark, picture_buttons
+from ..components.gap_figures import FIGURE_SCRIPT
 from ..components.picture_box import picture_box
 from ..components.pictures import thumbnail_uri
 from ..components.stage_card import empty
@@ -59,6 +60,7 @@ class CompareViews:
     result: gr.HTML
     stop: gr.Button
     table_name: gr.Radio
+    figure: gr.HTML
     table: gr.HTML
     test_set: gr.Dropdown
     first: gr.Dropdown
@@ -176,12 +178,14 @@ def _build_views(service: SynticService, pair: PairView | None) -> CompareViews:
             container=False,
             elem_id="c-table",
         )
+        figure = gr.HTML("", js_on_load=FIGURE_SCRIPT)
         table = gr.HTML("", js_on_load=SCRIPT)
     return CompareViews(
         notice=notice,
         result=result,
         stop=stop,
         table_name=table_name,
+        figure=figure,
         table=table,
         outcome=outcome,
         **choosers,
@@ -198,6 +202,7 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
     systems = pair_systems(service, test_set or "")
     filters = defaultdict(list, filter_choices(service, pair.test_set) if pair else {})
     shown = pair is not None
+    any_picture = ANY if shown else None
     with gr.Row(elem_classes="c-pair", visible=shown):
         first = gr.Dropdown(
             systems, value=pair.first if pair else None, label="This system", elem_id="c-first"
@@ -207,12 +212,12 @@ def _build_pair(service: SynticService, pair: PairView | None) -> dict[str, gr.D
         )
         chosen = gr.Dropdown(sets, value=test_set, label="on", visible=len(sets) > 1, elem_id="c-on")
     with gr.Row(elem_classes="c-pair", visible=shown):
-        label = gr.Dropdown(filters["label"], value=ANY, label="Class", elem_id="c-label")
-        count = gr.Dropdown(filters["count"], value=0, label="Objects", elem_id="c-count")
+        label = gr.Dropdown(filters["label"], value=any_picture, label="Class", elem_id="c-label")
+        count = gr.Dropdown(filters["count"], value=0 if shown else None, label="Objects", elem_id="c-count")
         setting, combination = (
             gr.Dropdown(
                 filters[name],
-                value=ANY,
+                value=any_picture,
                 label=words,
                 visible=tells_apart(filters[name]),
                 elem_id=f"c-{name}",

@@ -6,10 +6,12 @@ import numpy as np
 
 from ...compare_service import PairOutcome, PairView, PictureChoice, Source
 from ...errors import DataError, SynticError
+from ...evaluation.results import ResultTable
 from ...service import SynticService
 from ..components.chooser import picture_buttons
 from ..components.comparison import SideBySide, outcome_markup, result_table
 from ..components.pictures import thumbnail_uri
+from ..components.share_figure import share_figure
 from ..components.stage_card import empty
 from ..errors import describe
 from .compare_layout import NO_CAPTIONS
@@ -80,6 +82,12 @@ def shown_table(service: SynticService, experiment: str) -> str:
         return empty(describe(table))
     corpora = service.profile.corpora.items()
     return result_table(table, {name: corpus.like for name, corpus in corpora if corpus.like})
+
+
+def shown_figure(service: SynticService, experiment: str) -> str:
+    """Return Figure 2 as a chart, which stands above its table; nothing for a table, or before it is made."""
+    table = service.comparison.tables().get(experiment)
+    return share_figure(table) if experiment == "figure2" and isinstance(table, ResultTable) else ""
 
 
 def _learned_from(outcome: PairOutcome, first: str, second: str) -> str:

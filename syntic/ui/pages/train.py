@@ -59,7 +59,7 @@ class Train:
         """The components that show a run."""
         results = self.results
         buttons = [results.stop, results.resume, results.download, results.remove, results.copy]
-        own = [results.use, self.panel.runs, self.current, self.seen, self.link, self.timer]
+        own = [results.warning, results.use, self.panel.runs, self.current, self.seen, self.link, self.timer]
         return [*results.slots.values(), *buttons, *own, self.panel.settings["keep_going"]]
 
     @property
@@ -238,6 +238,7 @@ class Train:
             results.resume: gr.update(visible=over),
             results.remove: gr.update(visible=finished or over),
             results.copy: gr.update(visible=status is not None),
+            results.warning: gr.update(visible=status is not None),
             results.download: gr.update(
                 visible=finished,
                 value=pack(self.service, self.results.download, key) if finished and key else None,
@@ -254,7 +255,7 @@ class Train:
         return updates
 
     def _drawn(self, key: str | None, status: JobStatus | None) -> list[tuple[str, str]]:
-        if key is None or status is None or status.corpus is not None:
+        if key is None or status is None or not status.draws:
             return []
         return [(text, _drawn_thumbnail(path)) for text, path in self.jobs.pictures(key, DRAWN_SHOWN)]
 

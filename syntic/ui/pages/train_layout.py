@@ -7,10 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from ...jobs import JobStatus
+from ...jobs import JobStatus, captions_drawn
+from ...profiles import CorpusSettings, Profile
 from ...service import SynticService
 from ..components import training as figures
 from ..components.chooser import run_chooser
+from ..components.gap_figures import FIGURE_SCRIPT
 from .walk_layout import LATEX, VARIANT_LABELS
 
 OWN = "(own)"
@@ -34,8 +36,9 @@ _STAGES = {
     "validate": (
         "Look at real pictures",
         "Now and then the decoder captions validation pictures, which nothing here learns from. CIDEr "
-        "compares its words with five captions written for each.",
-        "",
+        "(Vedantam et al. 2015) compares a caption c with those people wrote, S, by the tf-idf vectors g of "
+        "their n words in a row; computed is CIDEr-D, which also punishes repeated words and other lengths.",
+        r"\mathrm{CIDEr}=\tfrac{1}{4}\sum_{n=1}^{4}\tfrac{1}{|S|}\sum_{s\in S}\cos\left(g^n_c,\,g^n_s\right)",
     ),
 }
 
@@ -73,6 +76,7 @@ class Results:
     use: gr.HTML
     remove: gr.Button
     copy: gr.Button
+    warning: gr.HTML
 
 
 def build_layout(service: SynticService) -> tuple[Panel, Results]:
@@ -103,16 +107,19 @@ def markup(
 def _build_panel(service: SynticService) -> Panel:
     limits, profile = service.jobs.limits, service.profile
     gr.HTML('<h2 class="s-heading">Learn from</h2>')
-    corpora = [(_corpus_label(name, service.captions_drawn(name)), name) for name in profile.corpora]
+    corpora = [
+        (_corpus_label(name, corpus, limits.captions), name) for name, corpus in profile.corpora.items()
+    ]
+    chosen = _first_choice(profile)
     corpus = gr.Radio(
         [*corpora, ("captions of my own", OWN)],
-        value=next(iter(profile.corpora)),
+        value=chosen,
         show_label=False,
         label="Learn from",
         container=False,
         elem_id="s-corpus",
     )
-    with gr.Column(visible=False, elem_id="s-own") as own:
+    with gr.Column(visible=chosen == OWN, elem_id="s-own") as own:
         captions = gr.Textbox(
             label="One caption per line",
             lines=7,
@@ -192,10 +199,22 @@ def _build_panel(service: SynticService) -> Panel:
     )
 
 
-def _corpus_label(name: str, drawn: int | None) -> str:
-    return f"{name}: not drawn yet" if drawn is None else f"{name}: {drawn:,} captions, drawn already"
+def _corpus_label(name: str, corpus: CorpusSettings, most: int) -> str:
+    if (drawn := captions_drawn(corpus)) is not None:
+        return f"{name}: {drawn:,} captions, drawn already"
+    if corpus.captions.exists():
+        return f"{name}: up to {most:,} captions, drawn by the run"
+    return f"{name}: its captions are not here"
 
 
+def _first_choice(profile: Profile) -> str:
+    """Return what to learn from unless a visitor says otherwise: what is drawn, else what can be drawn."""
+    drawn = (name for name, corpus in profile.corpora.items() if captions_drawn(corpus) is not None)
+    written = (name for name, corpus in profile.corpora.items() if corpus.captions.exists())
+    return next(drawn, None) or next(written, OWN)
+
+
+_LINK_WARNING = '<p class="s-note">Whoever has this run’s link may stop, resume, download and remove it.</p>'
 _DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
 
 
@@ -211,16 +230,23 @@ def _build_results() -> Results:
             download = gr.DownloadButton("Download", elem_id="s-download", **small)
             copy = gr.Button("Copy link", elem_id="s-copy", **small)
             remove = gr.Button("Remove", elem_id="s-remove", **small)
+        warning = gr.HTML(_LINK_WARNING, visible=False)
     for number, (name, (title, words, equation)) in enumerate(_STAGES.items(), start=1):
         with gr.Column(elem_classes="s-card", elem_id=f"stage-{name}"):
             gr.HTML(
                 f'<h3 class="s-title"><span class="s-number">{number}</span>{title}</h3>',
                 elem_classes="s-head",
             )
-            formula = f"\n\n$${equation}$$" if equation else ""
-            gr.Markdown(words + formula, latex_delimiters=LATEX, elem_classes="s-words")
+            gr.Markdown(f"{words}\n\n$${equation}$$", latex_delimiters=LATEX, elem_classes="s-words")
             with gr.Column(elem_classes="s-figure"):
-                slots[name] = gr.HTML(idle[name])
+                slots[name] = gr.HTML(idle[name], js_on_load=FIGURE_SCRIPT)
     return Results(
-        slots=slots, stop=stop, resume=resume, download=download, use=use, remove=remove, copy=copy
+        slots=slots,
+        stop=stop,
+        resume=resume,
+        download=download,
+        use=use,
+        remove=remove,
+        copy=copy,
+        warning=warning,
     )

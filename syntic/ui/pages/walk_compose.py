@@ -109,7 +109,14 @@ class ComposeScene:
             return Choice("scene", scene_of_link(named))
 
     def compose(self, **values: Any) -> Image.Image:
-        """Draw a scene of emoji: a place, a time of day, weather, and one to three things in a relation."""
+        """Draw a scene of emoji: a place, a time of day, weather, and one to three things in a relation.
+
+        Args:
+            values: the form's fields by name; `thing_2` and `count_2` are of the second thing, and so on.
+
+        Returns:
+            The picture as PNG.
+        """
         try:
             return self.composer.compose(from_fields(values, self.composer.standard())).image
         except SynticError as error:

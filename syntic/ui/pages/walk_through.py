@@ -245,7 +245,16 @@ class WalkThrough:
         self._runs.stop(request)
 
     def trace(self, text: str | None, image: str | None, **controls: Any) -> Iterator[dict[str, Any]]:
-        """Walk a text or a picture through all stages; the last event holds the whole trace."""
+        """Walk a text or a picture through all stages; the last event holds the whole trace.
+
+        Args:
+            text: a sentence to draw and to write back; none for a picture.
+            image: a picture to caption; none for a sentence.
+            controls: the settings by name, among them variant, corpus, decoding (greedy or beam) and seed.
+
+        Returns:
+            One object for each event as it happens.
+        """
         try:
             request = WalkRequest(
                 text=text or None,
