@@ -40,7 +40,7 @@ test: check ## install what is missing and run every check and test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fullsize: .venv/installed-dev ## the paper's models at full size with random weights, into docs/scale.md (12 GiB)
-	SYNTIC_FULLSIZE=1 $(BIN)/python -m pytest -m fullsize tests/fullsize
+	SYNTIC_FULLSIZE=1 $(BIN)/python -m pytest -m fullsize tests
 
 check: .venv/installed-dev ## style and types only
 	$(BIN)/ruff check .

@@ -166,7 +166,7 @@ def test_stop_ends_a_run(visit, service, monkeypatch):
 
     def generate_for_long(texts, seeds, on_step=None):
         for _ in range(200):  # the real model, again and again: long enough to press Stop
-            pictures = generate(texts, seeds, on_step)
+            pictures = generate(texts, seeds, lambda step, total, preview: on_step(step, total, None))
         return pictures
 
     monkeypatch.setattr(generator, "generate", generate_for_long)

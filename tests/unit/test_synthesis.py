@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -186,6 +187,8 @@ def test_workers_on_ray_make_the_store_of_one_process_though_one_is_killed(
 
 
 @of_ray
+@pytest.mark.fullsize
+@pytest.mark.skipif("SYNTIC_FULLSIZE" not in os.environ, reason="opt-in, minutes: make test-fullsize")
 def test_a_slow_batch_stops_no_other_and_what_ends_every_worker_ends_the_run(
     components, tiny_profile_path, tmp_path, monkeypatch
 ):
