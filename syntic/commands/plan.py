@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 SAMPLE = 256  # captions that throughput is measured on, in turn
 CLIP_WIDTH, CLIP_VOCABULARY = 512, 49408  # of ViT-B/32
 GIGABYTE = 2**30
+
+
+@dataclass
+class _Vocabulary:
+    """Of a tokenizer that is not loaded; where its marks are costs nothing."""
+
+    vocabulary_size: int
+    start_id: int = 0
+    end_id: int = 0
+    pad_id: int = 0
 
 
 def add_arguments(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
@@ -94,6 +104,7 @@ def _throughput(
     from ..data.synthesis import RowMaker
     from ..evaluation.plan import Throughput, measure_decoder, measure_synthesis, measure_tera_flops
     from ..method.components import Components
+    from ..training.loop import decoder_config
 
     synthesis, decoder, flops = given = (
         args.captions_per_second,
@@ -101,7 +112,8 @@ def _throughput(
         args.tera_flops,
     )
     if None not in given:
-        config = _decoder_config(profile, *_clip_sizes_without_loading(profile))
+        width, vocabulary_size = _clip_sizes_without_loading(profile)
+        config = decoder_config(profile, _Vocabulary(vocabulary_size), width)
         return Throughput(
             captions_per_second=synthesis,
             decoder_captions_per_second=decoder,
@@ -114,7 +126,7 @@ def _throughput(
     if synthesis is None:
         maker = RowMaker(generator=components.generator, encoder=encoder, detector=components.detector)
         synthesis = measure_synthesis(maker, captions or profile.example_texts, profile.generator.batch_size)
-    config = _decoder_config(profile, encoder.width, encoder.tokenizer.vocabulary_size)
+    config = decoder_config(profile, encoder.tokenizer, encoder.width)
     if decoder is None:
         decoder = measure_decoder(config, device)
     measured = ", ".join(
@@ -128,24 +140,6 @@ def _throughput(
         tera_flops=measure_tera_flops(device) if flops is None else flops,
         source=f"measured on this machine's {device.type}: {measured}",
     ), config
-
-
-def _decoder_config(profile: Profile, feature_width: int, vocabulary_size: int) -> DecoderConfig:
-    """Return the decoder that is trained, but for the marks of its tokenizer, which cost nothing."""
-    from ..method import DecoderConfig
-
-    sizes = profile.decoder
-    return DecoderConfig(
-        feature_width=feature_width,
-        vocabulary_size=vocabulary_size,
-        start_id=0,
-        end_id=0,
-        pad_id=0,
-        width=sizes.width,
-        layers=sizes.layers,
-        heads=sizes.heads,
-        max_tokens=sizes.max_tokens,
-    )
 
 
 def _clip_sizes_without_loading(profile: Profile) -> tuple[int, int]:

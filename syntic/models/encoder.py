@@ -234,15 +234,8 @@ def encode_tree(model: Any, tokens: Tensor, *, normalize: bool = False) -> Tenso
     """Encode texts as `encode_tokens` does, but each beginning once where many begin alike.
 
     The texts form a tree of N tokens. All go through the tower as one text, in which a token attends to
-    itself and to what it follows in the tree, and stands at its depth. Equal to rounding.
-
-    Args:
-        model: an open_clip model that `reads_forward`.
-        tokens: (B, context) ids; the end mark has the highest.
-        normalize: to unit norm.
-
-    Returns:
-        (B, D) features.
+    itself and to what it follows in the tree, and stands at its depth. Equal to rounding; arguments and
+    features (B, D) are those of `encode_tokens`.
     """
     lengths = (tokens.argmax(dim=1) + 1).tolist()
     numbers: dict[tuple[int, int], int] = {}  # (what it follows, token) -> place in the tree
@@ -278,6 +271,7 @@ def _transform(tower: Any, ids: Tensor, places: slice | list[int], mask: Tensor)
 
 
 def _project(tower: Any, features: Tensor, normalize: bool) -> Tensor:
+    """Map what a text tower read at the end marks (B, W) to CLIP's features (B, D)."""
     project = tower.text_projection
     if project is not None:
         features = project(features) if isinstance(project, torch.nn.Linear) else features @ project

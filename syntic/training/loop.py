@@ -40,7 +40,7 @@ from .events import (
     TrainingStarted,
     Validated,
 )
-from .preparation import Report, TextModel, Tokenizer, TrainingData, prepare
+from .preparation import Report, TextModel, TrainingData, Vocabulary, prepare
 from .processes import ALONE, Processes
 from .record import describe, read_finished, refinement_of, run_key, temperature_of
 from .settings import RunSettings
@@ -159,15 +159,15 @@ def train(
         yield TrainingFinished(checkpoint=out, curve=run.progress.curve, seconds=run.progress.seconds)
 
 
-def decoder_config(profile: Profile, tokenizer: Tokenizer, feature_width: int) -> DecoderConfig:
-    """Return the profile's decoder, for a tokenizer and features of a width."""
+def decoder_config(profile: Profile, vocabulary: Vocabulary, feature_width: int) -> DecoderConfig:
+    """Return the profile's decoder, for a tokenizer's vocabulary and features of a width."""
     sizes = profile.decoder
     return DecoderConfig(
         feature_width=feature_width,
-        vocabulary_size=tokenizer.vocabulary_size,
-        start_id=tokenizer.start_id,
-        end_id=tokenizer.end_id,
-        pad_id=tokenizer.pad_id,
+        vocabulary_size=vocabulary.vocabulary_size,
+        start_id=vocabulary.start_id,
+        end_id=vocabulary.end_id,
+        pad_id=vocabulary.pad_id,
         width=sizes.width,
         layers=sizes.layers,
         heads=sizes.heads,

@@ -39,13 +39,17 @@ Report = Callable[[str, int, int], None]
 _PROJECTION_ROWS = 1024  # rows between two reports
 
 
-class Tokenizer(Protocol):
-    """What training needs of the caption tokenizer."""
+class Vocabulary(Protocol):
+    """What a decoder's size and marks follow from."""
 
     start_id: int
     end_id: int
     pad_id: int
     vocabulary_size: int
+
+
+class Tokenizer(Vocabulary, Protocol):
+    """What training needs of the caption tokenizer."""
 
     def encode(self, text: str) -> list[int]:
         """Return token ids without start and end marks."""
