@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..profiles import REPOSITORY
 from . import sprites, world
+from .scenes import Scene
 
 logger = logging.getLogger(__name__)
 ASSETS = REPOSITORY / "assets" / "emoji"
@@ -81,20 +82,21 @@ def run_scenes(args: argparse.Namespace) -> int:
             world.write_picture_set(TRAINING_PICTURES / hand, "train", args.train, [hand], args.seed)
             logger.info("%d training pictures in %s", args.train, TRAINING_PICTURES / hand)
         return 0
-    counts = {"test": args.test, "validation": args.validation}
-    kept_out = world.captions_to_keep_out(counts | {"gallery": args.gallery}, args.seed)
     corpora: set[str] = set()
     for hand, size in world.CORPUS_SIZES.items():
         path = args.out / "corpora" / f"{hand}.txt"
-        count = world.write_corpus(path, args.captions or size, hand, args.seed, kept_out)
+        count = world.write_corpus(path, args.captions or size, hand, args.seed)
         corpora.update(path.read_text(encoding="utf-8").splitlines())
         logger.info("corpus %s: %d captions", hand, count)
+    shown: set[Scene] = set()
     for hand in world.DOMAIN_STYLES:
-        for stream, count in counts.items():
+        for stream, count in (("test", args.test), ("validation", args.validation)):
             folder = args.out / "test_sets" / hand / stream
-            world.write_picture_set(folder, stream, count, [hand], args.seed, corpora)
+            world.write_picture_set(folder, stream, count, [hand], args.seed, corpora, shown)
         logger.info("domain %s: %d test and %d validation pictures", hand, args.test, args.validation)
     gallery = args.out / "gallery"
-    world.write_picture_set(gallery, "gallery", args.gallery, [*world.DOMAIN_STYLES], args.seed, corpora)
+    world.write_picture_set(
+        gallery, "gallery", args.gallery, [*world.DOMAIN_STYLES], args.seed, corpora, shown
+    )
     logger.info("%d gallery pictures", args.gallery)
     return 0

@@ -36,6 +36,7 @@ from .phrases import (
     ROLES,
     SCENERY,
     SEXES,
+    SIZES,
     TIME_KEYWORDS,
     TIMES,
     WEATHER,
@@ -52,7 +53,8 @@ _SCENERY = {name: tuple(words.split(" ", 1)[1] for words in options) for name, o
 _SETTING_TABLES = (PLACES, ON_WATER, IN_WATER, ON_SURFACE, _SCENERY, PLACE_KEYWORDS)
 _COUNT_TABLES = (COUNTS, COUNT_KEYWORDS)
 _POSITION_TABLES = (POSITIONS, {"under": OVERHEAD})
-_SILENT_TABLES = (TIMES, INDOOR_TIMES, TIME_KEYWORDS, *WEATHER.values(), WEATHER_KEYWORDS)
+_TIME_TABLES = (TIMES, INDOOR_TIMES, TIME_KEYWORDS)
+_WEATHER_TABLES = (*WEATHER.values(), WEATHER_KEYWORDS)
 """When it is and in what weather, of which no claim is made: an orange sky is no fruit."""
 
 
@@ -85,6 +87,7 @@ class _Meaning:
         relations: how what stands before it can stand to what comes after it.
         positions: how the first thing of a caption can stand to the last one named.
         is_activity: whether it says what people do, and means nothing behind anything else.
+        aspect: what it speaks of where it makes no claim, as the time or a colour.
     """
 
     label: str = ""
@@ -94,6 +97,7 @@ class _Meaning:
     relations: frozenset[str] = frozenset()
     positions: frozenset[str] = frozenset()
     is_activity: bool = False
+    aspect: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,32 @@ def named_labels(caption: str) -> set[str]:
     return {meaning.label for meaning in _phrases(caption) if meaning.label}
 
 
+def names_several(caption: str) -> bool:
+    """Whether a caption names two things or more, be they of one kind or of several."""
+    claims = read_claims(caption)
+    stated = any(1 not in numbers for _, numbers in claims.counts)
+    return len(claims.things) > 1 or stated or any(meaning.is_plural for meaning in _phrases(caption))
+
+
+def aspects(caption: str) -> frozenset[str]:
+    """Return what a caption speaks of: labels, and which of number, place, time, weather, clothes and so on.
+
+    Two captions that say the same in other words speak of the same.
+    """
+    spoken: set[str] = set()
+    for meaning in _phrases(caption):
+        named = {
+            meaning.label: True,
+            meaning.aspect: True,
+            "number": meaning.is_plural or 1 not in (meaning.counts or {1}),
+            "place": meaning.settings,
+            "relation": meaning.relations or meaning.positions,
+            "activity": meaning.is_activity,
+        }
+        spoken.update(aspect for aspect, is_named in named.items() if aspect and is_named)
+    return frozenset(spoken)
+
+
 def read_claims(caption: str) -> Claims:
     """Read what a caption of any hand claims, by the longest phrase that starts at each word."""
     things: set[str] = set()
@@ -123,6 +153,8 @@ def read_claims(caption: str) -> Claims:
     number: frozenset[int] = frozenset()
     relation: frozenset[str] = frozenset()
     for meaning in _phrases(caption):
+        if meaning.aspect:
+            continue
         if meaning.label:
             last = meaning.label
             things.add(last)
@@ -172,7 +204,7 @@ def _phrases(caption: str) -> Iterator[_Meaning]:
 @cache
 def _lexicon() -> _Lexicon:
     """Gather the phrases of all tables; none is in tables of two sorts."""
-    phrases = {phrase: _Meaning() for phrase in _silent_phrases()}
+    phrases = {phrase: _Meaning(aspect=aspect) for phrase, aspect in _silent_phrases()}
     phrases |= {phrase: _Meaning(is_activity=True) for phrase in _activity_phrases()}
     for phrase, relations in _by_phrase((RELATIONS,)).items():
         phrases[phrase] = _Meaning(relations=relations)
@@ -222,13 +254,17 @@ def _verbose(table: Mapping[str, Words]) -> set[str]:
     }
 
 
-def _silent_phrases() -> Iterator[str]:
-    for table in _SILENT_TABLES:
-        for options in table.values():
-            yield from options
-    yield from OPENINGS
-    for worn in (*CLOTHES, *CLOTHES_OF_SEVERAL, *GARMENTS, *GARMENTS_OF_SEVERAL):
-        yield from (worn.format(colour) for colour in COLOURS)
+def _silent_phrases() -> Iterator[tuple[str, str]]:
+    """Yield phrases that make no claim, with what they speak of."""
+    tables = {"time": _TIME_TABLES, "weather": _WEATHER_TABLES, "size": (SIZES,)}
+    for aspect, several in tables.items():
+        for table in several:
+            yield from ((phrase, aspect) for options in table.values() for phrase in options)
+    yield from ((opening, "") for opening in OPENINGS)
+    for colour in COLOURS:
+        yield colour, "colour"
+        for worn in (*CLOTHES, *CLOTHES_OF_SEVERAL, *GARMENTS, *GARMENTS_OF_SEVERAL):
+            yield worn.format(colour), "clothes"
 
 
 def _activity_phrases() -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 from argparse import ArgumentParser
+from collections import defaultdict
 from itertools import combinations, islice
 
 import numpy as np
@@ -14,7 +15,7 @@ from syntic.emoji.catalogue import ACTIVITIES, ANIMALS, THINGS
 from syntic.emoji.grammar import finite, of_several, there_is
 from syntic.emoji.hands.web import MOST_WORDS
 from syntic.emoji.phrases import BASES, COUNTS, RELATIONS, WEATHER
-from syntic.emoji.reading import named_labels
+from syntic.emoji.reading import aspects, named_labels, names_several
 from syntic.emoji.scenes import GROUP_SHARES, Group, Scene, is_held_out, sample_scene
 from syntic.errors import InputError
 from syntic.profiles import REPOSITORY
@@ -226,7 +227,7 @@ def assert_apart(folder) -> None:
         annotation["caption"]
         for content in sets.values()
         for annotation in content["annotations"]
-        if "caption" in annotation and len(named_labels(annotation["caption"])) >= 2
+        if "caption" in annotation and names_several(annotation["caption"])
     }
     assert kept_out
     corpora = sorted((folder / "corpora").glob("*.txt"))
@@ -258,12 +259,64 @@ def test_command_builds_three_corpora_and_two_domains(small_world):
         assert {image["scene"]["groups"][0]["label"] for image in people} <= ANIMALS | {"person"}
 
 
-def test_nothing_of_the_test_pictures_is_in_a_corpus(small_world):
-    assert_apart(small_world)
+def assert_worth_testing(folder) -> None:
+    """All pictures below the folder show something else; references of one differ in what they mention."""
+    compositions = []
+    for content in read_sets(folder).values():
+        references = defaultdict(list)
+        for annotation in content["annotations"]:
+            if "caption" in annotation:
+                references[annotation["image_id"]].append(annotation["caption"])
+        assert {len(set(captions)) for captions in references.values()} == {5}
+        for captions in references.values():
+            assert len({aspects(caption) for caption in captions}) > 1, captions
+        for image in content["images"]:
+            groups = [{**group, "sprite": ""} for group in image["scene"]["groups"]]
+            compositions.append(json.dumps(image["scene"] | {"groups": groups, "seed": 0}))
+    assert len(compositions) == len(set(compositions))
 
 
-def test_nothing_of_the_shipped_test_pictures_is_in_a_shipped_corpus():
-    assert_apart(REPOSITORY / "assets" / "emoji")
+@pytest.fixture(params=["small", "shipped"])
+def world_folder(request):
+    shipped = request.param == "shipped"
+    return REPOSITORY / "assets" / "emoji" if shipped else request.getfixturevalue("small_world")
+
+
+def test_nothing_of_the_test_pictures_is_in_a_corpus(world_folder):
+    assert_apart(world_folder)
+
+
+def test_all_pictures_differ_and_so_do_their_references(world_folder):
+    assert_worth_testing(world_folder)
+
+
+def test_captions_are_told_apart_by_what_they_mention():
+    plain = "a bus parked on a street"
+    assert aspects(plain) == aspects("a view of a bus on the road") == {"bus", "place"}
+    assert aspects("two red buses on a street at night") == {"bus", "number", "colour", "place", "time"}
+    assert aspects("a man in a red jacket surfing in the rain") == {
+        "person",
+        "clothes",
+        "activity",
+        "weather",
+    }
+    assert aspects("a small boat in a green park") == {"boat", "size", "place"}
+    assert aspects("a cup beside a bowl") == {"cup", "relation", "bowl"}
+
+
+@pytest.mark.parametrize(
+    ("caption", "several"),
+    [
+        ("a bus on the street", False),
+        ("a pair of skis in the snow", False),
+        ("two small dogs on the street", True),
+        ("a lake with people", True),
+        ("a man riding a horse", False),
+        ("a man with a horse", True),
+    ],
+)
+def test_several_things_are_told_from_one(caption, several):
+    assert names_several(caption) == several
 
 
 @pytest.mark.parametrize("hand", world.DOMAIN_STYLES)
@@ -281,27 +334,21 @@ def test_no_two_pictures_show_the_same(hand):
     assert len({scene.composition for scene in scenes}) == 400
 
 
-def test_a_picture_is_passed_over_if_a_corpus_describes_it_in_the_same_words():
-    stream = world.picture_scenes("test", "people")
-    scene, captions = next(s for s in islice(stream, 1, 80, 2) if any(len(named_labels(c)) > 1 for c in s[1]))
-    others = islice(world.picture_scenes("test", "people", corpora=set(captions)), 1, 80, 2)
-    assert scene not in [other for other, _ in others]
+def test_a_picture_is_told_anew_if_a_corpus_has_its_words():
+    told = list(islice(world.picture_scenes("test", "people"), 40))
+    corpora = {caption for _, captions in told for caption in captions if names_several(caption)}
+    assert corpora
+    anew = list(islice(world.picture_scenes("test", "people", corpora=corpora), 40))
+    assert [scene for scene, _ in anew] == [scene for scene, _ in told]
+    assert not corpora & {caption for _, captions in anew for caption in captions}
 
 
-def test_a_caption_that_is_kept_out_is_not_written(tmp_path):
-    world.write_corpus(tmp_path / "all", 200, "people")
-    kept_out = set((tmp_path / "all").read_text().splitlines()[::2])
-    world.write_corpus(tmp_path / "rest", 200, "people", kept_out=kept_out)
-    assert not kept_out & set((tmp_path / "rest").read_text().splitlines())
-
-
-def test_captions_to_keep_out_are_those_of_the_pictures_that_name_two_things():
-    kept_out = world.captions_to_keep_out({"test": 40})
-    written = [c for _, (_, c) in zip(range(40), world.described_scenes("test", "people"), strict=False)]
-    two = {caption for captions in written for caption in captions if len(named_labels(caption)) > 1}
-    assert two
-    assert two <= kept_out
-    assert all(len(named_labels(caption)) > 1 for caption in kept_out)
+def test_no_picture_shows_what_those_of_another_set_show():
+    shown = {scene.composition for scene, _ in islice(world.picture_scenes("test", "people"), 20)}
+    first = set(shown)
+    scenes = [scene for scene, _ in islice(world.picture_scenes("test", "people", shown=shown), 20)]
+    assert not first & {scene.composition for scene in scenes}
+    assert len(shown) == 40
 
 
 def test_three_corpora_have_a_vocabulary_of_at_least_400_words(small_world):
